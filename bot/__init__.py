@@ -1,0 +1,1 @@
+"""Easel: a Discord bot that turns /imagine and /remix into finished pictures."""
