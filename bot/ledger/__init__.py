@@ -1,0 +1,10 @@
+"""The ledger: the tables of replies and jobs, the verbs that move them, the one way to run a verb.
+
+It owns all SQL of Easel; it never talks to Discord or HiAPI.
+
+    schema.py      the tables
+    verbs.py       each arrow between states as one guarded statement
+    deliveries.py  the verbs of delivery: claims, leases, how a reply ended
+    ledger.py      opens a database and runs verbs on it, on SQLite or PostgreSQL
+    migrations/    how the tables came to be (Alembic)
+"""

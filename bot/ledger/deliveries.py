@@ -1,0 +1,102 @@
+"""A reply's arrows: claimed for delivery under a lease, then delivered, parked or given up.
+
+It owns who may show a reply and when; it never reads a picture.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from bot.ledger import rows
+from bot.ledger.schema import replies
+from bot.model import Delivery, Reply
+
+
+def claim_reply(
+    conn: sa.Connection, *, worker: str, now: datetime, lease: timedelta
+) -> Reply | None:
+    """Lease the longest waiting reply whose jobs all have an outcome."""
+    candidate = (
+        sa.select(replies.c.id)
+        .where(
+            replies.c.delivery == Delivery.OPEN,
+            replies.c.unsettled == 0,
+            replies.c.due_at <= now,
+            sa.or_(replies.c.lease_until.is_(None), replies.c.lease_until <= now),
+        )
+        .order_by(replies.c.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    reply_id = conn.scalar(
+        sa.update(replies)
+        .where(replies.c.id == candidate.scalar_subquery(), replies.c.delivery == Delivery.OPEN)
+        .values(lease_owner=worker, lease_until=now + lease, attempts=replies.c.attempts + 1)
+        .returning(replies.c.id)
+    )
+    return None if reply_id is None else rows.load_reply(conn, reply_id)
+
+
+def renew(conn: sa.Connection, reply_id: str, *, worker: str, until: datetime) -> bool:
+    """Keep the lease on a reply while its delivery is under way."""
+    return _mine(conn, reply_id, worker, lease_until=until)
+
+
+def postpone(
+    conn: sa.Connection, reply_id: str, *, worker: str, due_at: datetime, trouble: str
+) -> bool:
+    """Give up the lease and try again at `due_at`."""
+    return _mine(
+        conn,
+        reply_id,
+        worker,
+        due_at=due_at,
+        trouble=trouble,
+        lease_owner=None,
+        lease_until=None,
+    )
+
+
+def close(
+    conn: sa.Connection,
+    reply_id: str,
+    *,
+    worker: str,
+    delivery: Delivery,
+    now: datetime,
+    trouble: str | None = None,
+) -> bool:
+    """open -> delivered | parked | undeliverable. The token is not needed any more: erased."""
+    return _mine(
+        conn,
+        reply_id,
+        worker,
+        delivery=delivery,
+        delivered_at=now,
+        token=None,
+        trouble=trouble,
+        lease_owner=None,
+        lease_until=None,
+    )
+
+
+def erase_tokens(conn: sa.Connection, *, now: datetime) -> int:
+    """Forget the interaction tokens that are dead by now."""
+    return conn.execute(
+        sa.update(replies)
+        .where(replies.c.token.is_not(None), replies.c.token_expires_at <= now)
+        .values(token=None)
+    ).rowcount
+
+
+def _mine(conn: sa.Connection, reply_id: str, worker: str, **values: object) -> bool:
+    moved = conn.execute(
+        sa.update(replies)
+        .where(
+            replies.c.id == reply_id,
+            replies.c.delivery == Delivery.OPEN,
+            replies.c.lease_owner == worker,
+        )
+        .values(**values)
+    )
+    return bool(moved.rowcount)

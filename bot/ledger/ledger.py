@@ -1,0 +1,240 @@
+"""Opens the ledger's database and runs verbs on it: `await ledger.run(verbs.settle, job_id, ...)`.
+
+It owns threads, transactions and the check of the database's version; it never holds a statement
+of its own. On SQLite one writer thread runs all waiting verbs in one transaction (a savepoint
+each) and answers after COMMIT, so that a burst of a hundred commands costs a handful of fsyncs.
+On PostgreSQL each verb has a pooled connection in a thread of its own.
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import sqlalchemy as sa
+
+from bot.ledger import schema
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# More verbs than this in one transaction would keep the first of them waiting.
+BATCH = 64
+POSTGRES_CONNECTIONS = 8
+LOCK_WAIT_MS = 5_000
+
+
+class LedgerError(Exception):
+    """The database cannot be used as it is; the message is one sentence for the operator."""
+
+
+class Ledger:
+    """An open ledger. Use as an async context manager; `run` is the only way in."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self._sqlite = self.url.get_backend_name() == "sqlite"
+        if not self._sqlite and self.url.get_backend_name() == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self._engine = _sqlite_engine(self.url) if self._sqlite else _postgres_engine(self.url)
+        self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.to_thread(self._prepare)
+        except sa.exc.DBAPIError as error:
+            raise LedgerError(f"DATABASE_URL cannot be opened: {error.orig}") from error
+        if self._sqlite:
+            self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
+            self._writer.start()
+        else:
+            self._threads = ThreadPoolExecutor(POSTGRES_CONNECTIONS, thread_name_prefix="ledger")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._writer.join)
+            self._writer = None
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.shutdown)
+            self._threads = None
+        await asyncio.to_thread(self._engine.dispose)
+
+    async def run(
+        self,
+        verb: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run one verb in a transaction and return its result once that is committed.
+
+        A verb whose caller is cancelled meanwhile still runs: it was asked for. Raises what the
+        verb raises, and SQLAlchemy's errors for a database that is locked, full or gone.
+        """
+        loop = asyncio.get_running_loop()
+        if self._threads is not None:
+            return await loop.run_in_executor(self._threads, self._transact, verb, args, kwargs)
+        if self._writer is None:
+            raise LedgerError("the ledger is closed")
+        call = _Call(loop, loop.create_future(), lambda conn: verb(conn, *args, **kwargs))
+        self._waiting.put(call)
+        result: T = await call.future
+        return result
+
+    def _transact(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        with self._engine.begin() as conn:
+            return verb(conn, *args, **kwargs)
+
+    def _prepare(self) -> None:
+        """Bring a SQLite file to the newest version; on PostgreSQL only compare and say so."""
+        if self._sqlite:
+            _private_file(self.url.database)
+        with self._engine.connect() as conn:
+            version = _version(conn)
+        if version == schema.HEAD:
+            return
+        # Imported late: Alembic is needed once per upgrade, not in every process.
+        from bot.ledger import migrate  # noqa: PLC0415
+
+        migrate.check(version)
+        if not self._sqlite:
+            raise LedgerError(
+                "The database is not at this version of Easel: run 'python -m bot migrate' first."
+            )
+        if version is not None:
+            migrate.copy_file(self.url.database, version)
+        migrate.upgrade(self._engine)
+
+    def migrate(self) -> None:
+        """Bring the database to the newest version (blocking; for the command line)."""
+        from bot.ledger import migrate  # noqa: PLC0415 - as above
+
+        with self._engine.connect() as conn:
+            migrate.check(_version(conn))
+        migrate.upgrade(self._engine)
+
+    def _write(self) -> None:
+        with self._engine.connect() as conn:
+            while True:
+                batch = [self._waiting.get()]
+                with contextlib.suppress(queue.Empty):
+                    while len(batch) < BATCH and batch[-1] is not None:
+                        batch.append(self._waiting.get_nowait())
+                calls = [call for call in batch if call is not None]
+                if calls:
+                    _commit(conn, calls)
+                if batch[-1] is None:
+                    return
+
+
+class _Call:
+    """A verb that waits for the writer, and the future of whoever asked."""
+
+    __slots__ = ("error", "future", "loop", "result", "verb")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        future: asyncio.Future[Any],
+        verb: Callable[[sa.Connection], Any],
+    ) -> None:
+        self.loop = loop
+        self.future = future
+        self.verb = verb
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def answer(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
+    """Run the calls in one transaction; a call that fails takes only itself back."""
+    try:
+        with conn.begin():
+            for call in calls:
+                try:
+                    with conn.begin_nested() if len(calls) > 1 else contextlib.nullcontext():
+                        call.result = call.verb(conn)
+                except sa.exc.OperationalError:
+                    raise  # locked, full, read-only: true of the whole transaction
+                except BaseException as error:  # noqa: BLE001 - it is the caller's to see
+                    call.error = error
+                    if len(calls) == 1:
+                        raise
+    except BaseException as error:  # noqa: BLE001 - nothing was committed: all must hear it
+        for call in calls:
+            call.error = call.error or error
+    for loop in {call.loop for call in calls}:
+        mine = [call for call in calls if call.loop is loop]
+        # A loop that was closed meanwhile has nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_answer, mine)
+
+
+def _answer(calls: list[_Call]) -> None:
+    for call in calls:
+        call.answer()
+
+
+def _private_file(database: str | None) -> None:
+    """Create the file for its owner only: it holds interaction tokens and prompts."""
+    if not database or database == ":memory:":
+        raise LedgerError("DATABASE_URL must name a file: sqlite:///data/easel.db")
+    path = Path(database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise LedgerError(f"DATABASE_URL: {path} cannot be written: {error.strerror}") from error
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        # The driver's own BEGIN comes too late and is deferred; ours is below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={LOCK_WAIT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(conn: sa.Connection) -> None:
+        # IMMEDIATE: two processes on one file then wait for each other instead of failing.
+        conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(url, pool_size=POSTGRES_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+
+
+def _version(conn: sa.Connection) -> str | None:
+    """The migration the database stands at, or None for an empty one."""
+    if not sa.inspect(conn).has_table("alembic_version"):
+        return None
+    version = conn.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return None if version is None else str(version)

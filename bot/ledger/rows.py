@@ -1,0 +1,124 @@
+"""Rows to values and values to rows.
+
+It owns which column holds which field; it never decides anything.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.ledger import schema
+from bot.model import Delivery, Job, Kind, Outcome, Reference, Reply, Request, State, Target
+
+Row = sa.RowMapping
+
+
+def job_columns(job: Job) -> dict[str, Any]:
+    """A new job as the columns of its row."""
+    return {
+        "id": job.id,
+        "reply_id": job.reply_id,
+        "slot": job.slot,
+        "user_id": job.user_id,
+        "state": job.state,
+        "kind": job.request.kind,
+        "model": job.request.model,
+        "prompt": job.request.prompt,
+        "aspect_ratio": job.request.aspect_ratio,
+        "resolution": job.request.resolution,
+        "refs": [reference.dump() for reference in job.request.references],
+        "created_at": job.created_at,
+        "due_at": job.created_at,
+    }
+
+
+def reply_columns(reply: Reply) -> dict[str, Any]:
+    """A new reply as the columns of its row."""
+    target = reply.target
+    return {
+        "id": reply.id,
+        "interaction_id": target.interaction_id,
+        "application_id": target.application_id,
+        "channel_id": target.channel_id,
+        "guild_id": target.guild_id,
+        "user_id": target.user_id,
+        "message_id": target.message_id,
+        "token": target.token,
+        "token_expires_at": target.token_expires_at,
+        "private": target.private,
+        "present": target.present,
+        "upload_limit": target.upload_limit,
+        "locale": target.locale,
+        "created_at": reply.created_at,
+        "delivery": reply.delivery,
+        "unsettled": len(reply.jobs),
+        "due_at": reply.created_at,
+    }
+
+
+def job(row: Row) -> Job:
+    return Job(
+        id=row["id"],
+        reply_id=row["reply_id"],
+        slot=row["slot"],
+        user_id=row["user_id"],
+        state=State(row["state"]),
+        request=Request(
+            kind=Kind(row["kind"]),
+            model=row["model"],
+            prompt=row["prompt"],
+            aspect_ratio=row["aspect_ratio"],
+            resolution=row["resolution"],
+            references=tuple(Reference.load(raw) for raw in row["refs"]),
+        ),
+        created_at=row["created_at"],
+        body=row["body"],
+        first_post_at=row["first_post_at"],
+        attempts=row["attempts"],
+        task_id=row["task_id"],
+        task_status=row["task_status"],
+        submitted_at=row["submitted_at"],
+        settled_at=row["settled_at"],
+        outcome=Outcome.load(row["outcome"]) if row["outcome"] else None,
+    )
+
+
+def reply(row: Row, jobs: tuple[Job, ...]) -> Reply:
+    return Reply(
+        id=row["id"],
+        target=Target(
+            application_id=row["application_id"],
+            interaction_id=row["interaction_id"],
+            channel_id=row["channel_id"],
+            guild_id=row["guild_id"],
+            user_id=row["user_id"],
+            token=row["token"],
+            token_expires_at=row["token_expires_at"],
+            private=row["private"],
+            present=row["present"],
+            upload_limit=row["upload_limit"],
+            locale=row["locale"],
+            message_id=row["message_id"],
+        ),
+        delivery=Delivery(row["delivery"]),
+        created_at=row["created_at"],
+        jobs=jobs,
+        attempts=row["attempts"],
+    )
+
+
+def load_reply(conn: sa.Connection, reply_id: str) -> Reply | None:
+    """A reply with its jobs in slot order, or None."""
+    row = conn.execute(_REPLY, {"id": reply_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    found = conn.execute(_JOBS, {"reply_id": reply_id}).mappings()
+    return reply(row, tuple(job(each) for each in found))
+
+
+_REPLY = sa.select(schema.replies).where(schema.replies.c.id == sa.bindparam("id"))
+_JOBS = (
+    sa.select(schema.jobs)
+    .where(schema.jobs.c.reply_id == sa.bindparam("reply_id"))
+    .order_by(schema.jobs.c.slot)
+)

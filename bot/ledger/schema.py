@@ -1,0 +1,123 @@
+"""The tables of the ledger, the same on SQLite and PostgreSQL.
+
+It owns column names and indexes; it never holds a statement. A change here needs a migration.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+# The newest migration. A test compares it with the scripts, so that a start need not load Alembic.
+HEAD = "0001"
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware UTC time as whole microseconds since 1970, so both databases compare it alike."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("interaction_id", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("application_id", sa.BigInteger, nullable=False),
+    sa.Column("channel_id", sa.BigInteger, nullable=False),
+    sa.Column("guild_id", sa.BigInteger),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("message_id", sa.BigInteger),
+    sa.Column("token", sa.Text),
+    sa.Column("token_expires_at", Instant, nullable=False),
+    sa.Column("private", sa.Boolean, nullable=False),
+    sa.Column("present", sa.Boolean, nullable=False),
+    sa.Column("upload_limit", sa.BigInteger, nullable=False),
+    sa.Column("locale", sa.String(16), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("delivery", sa.String(16), nullable=False),
+    # How many jobs have no outcome yet; at 0 the reply is ready for delivery.
+    sa.Column("unsettled", sa.Integer, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("lease_owner", sa.String(64)),
+    sa.Column("lease_until", Instant),
+    sa.Column("delivered_at", Instant),
+    sa.Column("trouble", sa.Text),  # the operator's words for the last failed attempt
+    sa.Index("ix_replies_work", "delivery", "unsettled", "due_at"),
+    sa.Index(
+        "ix_replies_token",
+        "token_expires_at",
+        sqlite_where=sa.text("token IS NOT NULL"),
+        postgresql_where=sa.text("token IS NOT NULL"),
+    ),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("reply_id", sa.ForeignKey("replies.id"), nullable=False, index=True),
+    sa.Column("slot", sa.Integer, nullable=False),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("model", sa.String(128), nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("aspect_ratio", sa.String(16), nullable=False),
+    sa.Column("resolution", sa.String(16), nullable=False),
+    sa.Column("refs", sa.JSON, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    # The place in the queue: each person's jobs take ascending turns, so that people alternate.
+    sa.Column("turn", sa.BigInteger, nullable=False, default=0),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("first_post_at", Instant),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("lease_owner", sa.String(64)),
+    sa.Column("lease_until", Instant),
+    sa.Column("task_id", sa.String(100), unique=True),
+    sa.Column("task_status", sa.String(32)),
+    sa.Column("submitted_at", Instant),
+    sa.Column("settled_at", Instant),
+    sa.Column("outcome", sa.JSON),
+    sa.Index("ix_jobs_queue", "state", "turn", "created_at", "id"),
+    sa.Index("ix_jobs_person", "user_id", "state"),
+    sa.Index("ix_jobs_settled", "settled_at"),
+    sa.UniqueConstraint("reply_id", "slot"),
+)
+
+# How many jobs each UTC day has taken, counted when they are received: MAX_JOBS_PER_DAY.
+days = sa.Table(
+    "days",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("jobs", sa.Integer, nullable=False),
+)
+
+# Small facts that outlive a process, such as the hash of the commands last sent to Discord.
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)

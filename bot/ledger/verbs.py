@@ -1,0 +1,338 @@
+"""A job's arrows, each one guarded statement: zero rows means that someone else was first.
+
+It owns when a job may move and what moves with it (the reply's count, the day's count); it never
+waits and never looks at the clock: the time is handed in.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.errors import Code
+from bot.ledger import rows
+from bot.ledger.schema import days, facts, jobs, replies
+from bot.model import ARROWS, Delivery, End, Job, Outcome, Reply, State
+
+
+@dataclass(frozen=True, slots=True)
+class DayFull:
+    """The whole bot has taken its jobs of this day; it starts anew at `resets_at`."""
+
+    resets_at: datetime
+
+
+def upsert(conn: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say ON CONFLICT, in the dialect of the connection."""
+    if conn.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def receive(
+    conn: sa.Connection, reply: Reply, *, day_limit: int, now: datetime
+) -> Reply | DayFull | None:
+    """Write a reply and its jobs as `received` and count them; None if this interaction is known.
+
+    The day's count is raised by one guarded statement, so requests that race never pass the limit.
+    """
+    known = conn.scalar(
+        sa.select(replies.c.id).where(replies.c.interaction_id == reply.target.interaction_id)
+    )
+    if known is not None:
+        return None
+    wanted = len(reply.jobs)
+    day = now.date().isoformat()
+    insert = upsert(conn, days).values(day=day, jobs=0)
+    conn.execute(insert.on_conflict_do_nothing(index_elements=["day"]))
+    counted = conn.execute(
+        sa.update(days)
+        .where(days.c.day == day, days.c.jobs + wanted <= day_limit)
+        .values(jobs=days.c.jobs + wanted)
+    )
+    if not counted.rowcount:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return DayFull(resets_at=midnight + timedelta(days=1))
+    conn.execute(sa.insert(replies).values(**rows.reply_columns(reply)))
+    conn.execute(sa.insert(jobs), [rows.job_columns(job) for job in reply.jobs])
+    return reply
+
+
+def confirm(
+    conn: sa.Connection, reply_id: str, *, message_id: int | None, private: bool, now: datetime
+) -> int:
+    """received -> queued: Discord took the acknowledgement. Returns how many jobs moved."""
+    waiting = conn.execute(
+        sa.select(jobs.c.id, jobs.c.user_id)
+        .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
+        .order_by(jobs.c.slot)
+    ).all()
+    if not waiting:
+        return 0
+    turn = _next_turn(conn, waiting[0].user_id)
+    moved = 0
+    for offset, row in enumerate(waiting):
+        moved += conn.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == row.id, jobs.c.state == State.RECEIVED)
+            .values(state=State.QUEUED, turn=turn + offset, due_at=now)
+        ).rowcount
+    conn.execute(
+        sa.update(replies)
+        .where(replies.c.id == reply_id)
+        .values(message_id=message_id, private=private)
+    )
+    return moved
+
+
+def _next_turn(conn: sa.Connection, user_id: int) -> int:
+    """The turn after this person's last live job, but not before the head of the queue."""
+    last = conn.scalar(
+        sa.select(sa.func.max(jobs.c.turn)).where(
+            jobs.c.user_id == user_id,
+            jobs.c.state.in_([State.QUEUED, State.SUBMITTING, State.SUBMITTED]),
+        )
+    )
+    head = conn.scalar(sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUEUED))
+    return max(-1 if last is None else last, -1 if head is None else head - 1) + 1
+
+
+def withdraw(conn: sa.Connection, reply_id: str, *, now: datetime) -> int:
+    """received -> withdrawn: Discord never took the acknowledgement. The jobs are uncounted."""
+    gone = conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
+        .values(state=State.WITHDRAWN, settled_at=now)
+        .returning(jobs.c.created_at)
+    ).all()
+    for row in gone:
+        _uncount(conn, row.created_at)
+    if gone:
+        conn.execute(
+            sa.update(replies)
+            .where(replies.c.id == reply_id)
+            .values(delivery=Delivery.WITHDRAWN, token=None)
+        )
+    return len(gone)
+
+
+def unacknowledged(conn: sa.Connection, *, before: datetime) -> list[Reply]:
+    """Replies whose jobs are still `received` although they were written before this time."""
+    found = conn.scalars(
+        sa.select(jobs.c.reply_id)
+        .where(jobs.c.state == State.RECEIVED, jobs.c.created_at < before)
+        .distinct()
+        .limit(100)
+    ).all()
+    loaded = (rows.load_reply(conn, reply_id) for reply_id in found)
+    return [reply for reply in loaded if reply is not None]
+
+
+def claim_queued(
+    conn: sa.Connection, *, worker: str, now: datetime, lease: timedelta
+) -> Job | None:
+    """Lease the next job to submit: a POST to repeat before a new one, then people in turn."""
+    for state in (State.SUBMITTING, State.QUEUED):
+        candidate = (
+            sa.select(jobs.c.id)
+            .where(
+                jobs.c.state == state,
+                jobs.c.due_at <= now,
+                sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
+            )
+            .order_by(jobs.c.turn, jobs.c.created_at, jobs.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        row = (
+            conn.execute(
+                sa.update(jobs)
+                .where(jobs.c.id == candidate.scalar_subquery(), jobs.c.state == state)
+                .values(lease_owner=worker, lease_until=now + lease)
+                .returning(jobs)
+            )
+            .mappings()
+            .one_or_none()
+        )
+        if row is not None:
+            return rows.job(row)
+    return None
+
+
+def freeze(conn: sa.Connection, job_id: str, *, worker: str, body: bytes, now: datetime) -> bool:
+    """queued -> submitting: from here on these bytes, and no others, are this job's request."""
+    return _moved(
+        conn,
+        job_id,
+        State.QUEUED,
+        State.SUBMITTING,
+        jobs.c.lease_owner == worker,
+        body=body,
+        first_post_at=now,
+    )
+
+
+def resend_at(conn: sa.Connection, job_id: str, *, worker: str, due_at: datetime) -> bool:
+    """Give up the lease on a job whose POST must be repeated later with the same bytes."""
+    return bool(
+        conn.execute(
+            sa.update(jobs)
+            .where(
+                jobs.c.id == job_id,
+                jobs.c.state == State.SUBMITTING,
+                jobs.c.lease_owner == worker,
+            )
+            .values(due_at=due_at, attempts=jobs.c.attempts + 1, lease_owner=None, lease_until=None)
+        ).rowcount
+    )
+
+
+def submitted(conn: sa.Connection, job_id: str, *, task_id: str, now: datetime) -> bool:
+    """submitting -> submitted: HiAPI named a task."""
+    return _moved(
+        conn,
+        job_id,
+        State.SUBMITTING,
+        State.SUBMITTED,
+        task_id=task_id,
+        submitted_at=now,
+        lease_owner=None,
+        lease_until=None,
+    )
+
+
+def note_status(conn: sa.Connection, statuses: dict[str, str]) -> int:
+    """Remember the stage of running tasks (job id -> status) for their cards."""
+    changed = 0
+    for job_id, status in statuses.items():
+        changed += conn.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state == State.SUBMITTED)
+            .values(task_status=status)
+        ).rowcount
+    return changed
+
+
+def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime) -> str | None:
+    """Any live state -> settled. Returns the reply's id if that moved, None if it was settled.
+
+    A job that ends before its first POST is taken out of the day's count again.
+    """
+    live = [state for state, after in ARROWS.items() if State.SETTLED in after]
+    row = conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(live))
+        .values(
+            state=State.SETTLED,
+            outcome=outcome.dump(),
+            settled_at=now,
+            lease_owner=None,
+            lease_until=None,
+        )
+        .returning(jobs.c.reply_id, jobs.c.created_at, jobs.c.first_post_at)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.first_post_at is None:
+        _uncount(conn, row.created_at)
+    conn.execute(
+        sa.update(replies)
+        .where(replies.c.id == row.reply_id)
+        .values(unsettled=replies.c.unsettled - 1, due_at=now)
+    )
+    return str(row.reply_id)
+
+
+def expire_queued(conn: sa.Connection, *, before: datetime, now: datetime) -> int:
+    """queued -> settled (expired): these waited since before this time and were never sent."""
+    old = conn.scalars(
+        sa.select(jobs.c.id).where(jobs.c.state == State.QUEUED, jobs.c.created_at < before)
+    ).all()
+    outcome = Outcome(end=End.EXPIRED, code=Code.EXPIRED)
+    return sum(settle(conn, job_id, outcome=outcome, now=now) is not None for job_id in old)
+
+
+def live(conn: sa.Connection) -> list[Job]:
+    """Every job with a task that has no outcome yet: what the in-memory index is rebuilt from."""
+    found = conn.execute(sa.select(jobs).where(jobs.c.state == State.SUBMITTED)).mappings()
+    return [rows.job(row) for row in found]
+
+
+def durations(conn: sa.Connection, *, model: str, limit: int = 50) -> list[timedelta]:
+    """How long this model's last pictures took, from the task's name to its outcome."""
+    recent = (
+        sa.select(jobs.c.submitted_at, jobs.c.settled_at)
+        .where(
+            jobs.c.state == State.SETTLED,
+            jobs.c.model == model,
+            jobs.c.submitted_at.is_not(None),
+        )
+        .order_by(jobs.c.settled_at.desc())
+        .limit(limit)
+    )
+    return [row.settled_at - row.submitted_at for row in conn.execute(recent)]
+
+
+def reply_of(conn: sa.Connection, reply_id: str) -> Reply | None:
+    """A reply with its jobs, whatever its state."""
+    return rows.load_reply(conn, reply_id)
+
+
+def job_of(conn: sa.Connection, job_id: str) -> Job | None:
+    """A job by its id, whatever its state."""
+    row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+    return None if row is None else rows.job(row)
+
+
+def queue_place(conn: sa.Connection, job_id: str) -> int | None:
+    """How many queued jobs are served before this one, or None if it is not in the queue."""
+    mine = conn.execute(
+        sa.select(jobs.c.turn, jobs.c.created_at).where(
+            jobs.c.id == job_id, jobs.c.state == State.QUEUED
+        )
+    ).one_or_none()
+    if mine is None:
+        return None
+    ahead = sa.tuple_(jobs.c.turn, jobs.c.created_at, jobs.c.id) < sa.tuple_(
+        sa.literal(mine.turn),
+        sa.literal(mine.created_at, jobs.c.created_at.type),
+        sa.literal(job_id),
+    )
+    count = sa.select(sa.func.count()).where(jobs.c.state == State.QUEUED, ahead)
+    return int(conn.scalar(count) or 0)
+
+
+def fact(conn: sa.Connection, name: str) -> str | None:
+    """A small fact kept between starts, or None."""
+    return conn.scalar(sa.select(facts.c.value).where(facts.c.name == name))
+
+
+def keep_fact(conn: sa.Connection, name: str, *, value: str) -> None:
+    """Keep a small fact between starts, in place of its last value."""
+    insert = upsert(conn, facts).values(name=name, value=value)
+    conn.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+def _moved(
+    conn: sa.Connection,
+    job_id: str,
+    before: State,
+    after: State,
+    *guards: sa.ColumnElement[bool],
+    **values: object,
+) -> bool:
+    moved = conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == before, *guards)
+        .values(state=after, **values)
+    )
+    return bool(moved.rowcount)
+
+
+def _uncount(conn: sa.Connection, created_at: datetime) -> None:
+    conn.execute(
+        sa.update(days)
+        .where(days.c.day == created_at.date().isoformat(), days.c.jobs > 0)
+        .values(jobs=days.c.jobs - 1)
+    )

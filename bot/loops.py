@@ -1,0 +1,89 @@
+"""A loop that calls one stage's `step()` again and again: start, stop, wake, survive errors.
+
+It owns the waiting between rounds; it never knows what a round does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+# After a failed round a loop waits this long, doubling up to the limit: a broken database must
+# not fill the log, and a passing fault must not stop the bot.
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+
+
+class Loop:
+    """Runs `step` in `workers` tasks. A step does one bounded round and returns rows moved.
+
+    After a round that moved rows the next begins at once; after an idle one the worker waits
+    for `wake()` or `interval` seconds, whichever comes first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], Awaitable[int]],
+        *,
+        interval: float,
+        workers: int = 1,
+    ) -> None:
+        self.name = name
+        self._step = step
+        self._interval = interval
+        self._workers = workers
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wakeups = [asyncio.Event() for _ in range(workers)]
+        self._stopping = False
+
+    def start(self) -> None:
+        self._stopping = False
+        self._tasks = [
+            asyncio.create_task(self._run(event), name=f"{self.name}-{number}")
+            for number, event in enumerate(self._wakeups)
+        ]
+
+    def wake(self) -> None:
+        """There may be work: look now instead of at the end of the interval."""
+        for event in self._wakeups:
+            event.set()
+
+    async def stop(self, *, grace: float) -> None:
+        """Let the rounds under way finish for at most `grace` seconds, then cancel them."""
+        self._stopping = True
+        self.wake()
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=grace)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        self._tasks = []
+
+    async def _run(self, event: asyncio.Event) -> None:
+        pause = FIRST_PAUSE
+        while not self._stopping:
+            event.clear()
+            try:
+                moved = await self._step()
+                pause = FIRST_PAUSE
+            except Exception:
+                # The one place besides the web handler and the tree hook that catches all:
+                # a stage that dies silently would leave every later job spinning.
+                log.exception("loop.round_failed", loop=self.name, retry_in=pause)
+                await self._wait(event, pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            if not moved:
+                await self._wait(event, self._interval)
+
+    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
+        if self._stopping:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()

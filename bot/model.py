@@ -1,0 +1,233 @@
+"""The values that travel along the pipeline, and the table of arrows between a job's states.
+
+It owns the words job, reply, request, reference and outcome; it never does I/O and knows no library.
+"""
+
+import base64
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from bot.errors import Code
+
+# An interaction token lives 15 minutes; the last 30 s are kept in hand for a slow edit.
+TOKEN_LIFE = timedelta(minutes=15)
+TOKEN_MARGIN = timedelta(seconds=30)
+
+
+class Kind(StrEnum):
+    """What a person asked for."""
+
+    IMAGINE = "imagine"
+    REMIX = "remix"
+
+
+class State(StrEnum):
+    """Where a job is. Stored in the ledger, so a value is never renamed."""
+
+    RECEIVED = "received"  # the row exists, Discord has not confirmed the acknowledgement
+    QUEUED = "queued"  # acknowledged, waiting for its turn
+    SUBMITTING = "submitting"  # the bytes are frozen, the first POST may have left
+    SUBMITTED = "submitted"  # HiAPI named a task
+    SETTLED = "settled"  # there is an outcome, good or bad
+    WITHDRAWN = "withdrawn"  # Discord never took the acknowledgement: nobody waits for it
+
+
+ARROWS: dict[State, frozenset[State]] = {
+    State.RECEIVED: frozenset({State.QUEUED, State.WITHDRAWN, State.SETTLED}),
+    State.QUEUED: frozenset({State.SUBMITTING, State.SETTLED}),
+    State.SUBMITTING: frozenset({State.SUBMITTED, State.SETTLED}),
+    State.SUBMITTED: frozenset({State.SETTLED}),
+    State.SETTLED: frozenset(),
+    State.WITHDRAWN: frozenset(),
+}
+
+
+class Delivery(StrEnum):
+    """Where a reply is. Stored in the ledger, so a value is never renamed."""
+
+    OPEN = "open"  # jobs are under way, or their outcome waits to be shown
+    DELIVERED = "delivered"  # the final card stands in Discord
+    PARKED = "parked"  # private, its token died: kept until the person asks to see it
+    UNDELIVERABLE = "undeliverable"  # no way is left to show it; kept for the person's history
+    WITHDRAWN = "withdrawn"  # the command was never acknowledged
+
+
+class End(StrEnum):
+    """How a job ended."""
+
+    PICTURES = "pictures"
+    FAILED = "failed"  # the task ran and failed
+    REFUSED = "refused"  # HiAPI took no task
+    CANCELLED = "cancelled"  # the person took it back
+    EXPIRED = "expired"  # it never left the queue
+    UNKNOWN = "unknown"  # nobody can say: an operator must look
+
+
+def new_id() -> str:
+    """80 random bits as 16 base32 characters: idempotency key, callback path, part of nonces."""
+    return base64.b32encode(secrets.token_bytes(10)).decode().lower()
+
+
+def short_id(job_id: str) -> str:
+    """What a card shows of a job id: enough to tell jobs apart, too little to open one."""
+    return job_id[:6].upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image that a person handed in; `url` is where HiAPI will fetch it."""
+
+    url: str
+    filename: str
+
+    def dump(self) -> dict[str, str]:
+        return {"url": self.url, "filename": self.filename}
+
+    @classmethod
+    def load(cls, raw: dict[str, str]) -> Self:
+        return cls(url=raw["url"], filename=raw["filename"])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One picture as a person asked for it, complete and checked by `bot.catalog`."""
+
+    kind: Kind
+    model: str
+    prompt: str
+    aspect_ratio: str
+    resolution: str
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished image at HiAPI; `expires_at` is when its address dies, if the API said so."""
+
+    url: str
+    expires_at: datetime | None = None
+
+    def dump(self) -> dict[str, Any]:
+        return {"url": self.url, "expires_at": self.expires_at and self.expires_at.isoformat()}
+
+    @classmethod
+    def load(cls, raw: dict[str, Any]) -> Self:
+        expires_at = raw.get("expires_at")
+        return cls(
+            url=raw["url"], expires_at=datetime.fromisoformat(expires_at) if expires_at else None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: pictures, or a code with the operator's detail (redacted, never shown)."""
+
+    end: End
+    pictures: tuple[Picture, ...] = ()
+    code: Code | None = None
+    detail: str = ""
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "end": self.end,
+            "pictures": [picture.dump() for picture in self.pictures],
+            "code": self.code,
+            "detail": self.detail,
+        }
+
+    @classmethod
+    def load(cls, raw: dict[str, Any]) -> Self:
+        return cls(
+            end=End(raw["end"]),
+            pictures=tuple(Picture.load(picture) for picture in raw["pictures"]),
+            code=Code(raw["code"]) if raw["code"] else None,
+            detail=raw["detail"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a reply belongs in Discord, and the key that edits it while it lives.
+
+    `token` is a bearer secret for 15 minutes and is erased from the ledger when it dies.
+    """
+
+    application_id: int
+    interaction_id: int
+    channel_id: int
+    guild_id: int | None
+    user_id: int
+    token: str | None = field(repr=False)
+    token_expires_at: datetime
+    private: bool
+    present: bool  # the bot itself is in the channel, so its own token may edit there
+    upload_limit: int  # bytes per file that Discord takes in answer to this interaction
+    locale: str
+    message_id: int | None = None
+
+    def token_lives(self, now: datetime, *, margin: timedelta = TOKEN_MARGIN) -> bool:
+        return self.token is not None and now < self.token_expires_at - margin
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture wanted by one person: a row of the ledger, tied to at most one task."""
+
+    id: str
+    reply_id: str
+    slot: int
+    user_id: int
+    state: State
+    request: Request
+    created_at: datetime
+    body: bytes | None = field(default=None, repr=False)
+    first_post_at: datetime | None = None
+    attempts: int = 0
+    task_id: str | None = None
+    task_status: str | None = None
+    submitted_at: datetime | None = None
+    settled_at: datetime | None = None
+    outcome: Outcome | None = None
+
+    def evolve(self, **changes: Any) -> Self:
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The bot's message that answers one command, with its 1-4 jobs in slot order."""
+
+    id: str
+    target: Target
+    delivery: Delivery
+    created_at: datetime
+    jobs: tuple[Job, ...]
+    attempts: int = 0
+
+    @property
+    def settled(self) -> bool:
+        return all(job.state is State.SETTLED for job in self.jobs)
+
+    def evolve(self, **changes: Any) -> Self:
+        return replace(self, **changes)
+
+
+def open_reply(request: Request, target: Target, *, count: int, now: datetime) -> Reply:
+    """A new reply with `count` jobs that ask for the same thing, all just received."""
+    reply_id = new_id()
+    jobs = tuple(
+        Job(
+            id=new_id(),
+            reply_id=reply_id,
+            slot=slot,
+            user_id=target.user_id,
+            state=State.RECEIVED,
+            request=request,
+            created_at=now,
+        )
+        for slot in range(count)
+    )
+    return Reply(id=reply_id, target=target, delivery=Delivery.OPEN, created_at=now, jobs=jobs)
