@@ -1,0 +1,1 @@
+"""Everything needed to try Easel without Discord or a key; none of it ships with the bot."""
