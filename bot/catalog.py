@@ -76,11 +76,14 @@ class Catalog:
     def model(self, kind: Kind) -> Model:
         return self.imagine if kind is Kind.IMAGINE else self.remix
 
-    def check(self, request: Request) -> Complaint | None:
-        """The first thing that HiAPI would refuse about this request, or None."""
+    def check(self, request: Request, *, unfinished: bool = False) -> Complaint | None:
+        """The first thing that HiAPI would refuse about this request, or None.
+
+        An unfinished prompt (the rest stands in a file that is not read yet) may be blank.
+        """
         model = self.model(request.kind)
         length = prompt_units(request.prompt)
-        if not request.prompt.strip():
+        if not request.prompt.strip() and not unfinished:
             return Complaint(
                 N_("Your prompt is empty."), N_("Describe the picture you want in a few words.")
             )

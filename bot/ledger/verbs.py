@@ -98,6 +98,15 @@ def _next_turn(conn: sa.Connection, user_id: int) -> int:
     return max(-1 if last is None else last, -1 if head is None else head - 1) + 1
 
 
+def amend(conn: sa.Connection, reply_id: str, *, prompt: str) -> int:
+    """Complete the prompt of jobs that are still `received`: the rest stood in a file."""
+    return conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
+        .values(prompt=prompt)
+    ).rowcount
+
+
 def withdraw(conn: sa.Connection, reply_id: str, *, now: datetime) -> int:
     """received -> withdrawn: Discord never took the acknowledgement. The jobs are uncounted."""
     gone = conn.execute(
@@ -244,18 +253,20 @@ def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime)
     return str(row.reply_id)
 
 
-def expire_queued(conn: sa.Connection, *, before: datetime, now: datetime) -> int:
-    """queued -> settled (expired): these waited since before this time and were never sent."""
+def expire_queued(conn: sa.Connection, *, before: datetime, now: datetime) -> list[str]:
+    """queued -> settled (expired): waiting since before this time, never sent. Returns replies."""
     old = conn.scalars(
         sa.select(jobs.c.id).where(jobs.c.state == State.QUEUED, jobs.c.created_at < before)
     ).all()
     outcome = Outcome(end=End.EXPIRED, code=Code.EXPIRED)
-    return sum(settle(conn, job_id, outcome=outcome, now=now) is not None for job_id in old)
+    settled = (settle(conn, job_id, outcome=outcome, now=now) for job_id in old)
+    return [reply_id for reply_id in settled if reply_id is not None]
 
 
 def live(conn: sa.Connection) -> list[Job]:
     """Every job with a task that has no outcome yet: what the in-memory index is rebuilt from."""
-    found = conn.execute(sa.select(jobs).where(jobs.c.state == State.SUBMITTED)).mappings()
+    query = sa.select(jobs).where(jobs.c.state == State.SUBMITTED).order_by(jobs.c.submitted_at)
+    found = conn.execute(query).mappings()
     return [rows.job(row) for row in found]
 
 
