@@ -183,6 +183,7 @@ class Job:
     state: State
     request: Request
     created_at: datetime
+    unfinished: bool = False  # the rest of the prompt stands in a file that is not read yet
     body: bytes | None = field(default=None, repr=False)
     first_post_at: datetime | None = None
     attempts: int = 0
@@ -215,7 +216,9 @@ class Reply:
         return replace(self, **changes)
 
 
-def open_reply(request: Request, target: Target, *, count: int, now: datetime) -> Reply:
+def open_reply(
+    request: Request, target: Target, *, count: int, now: datetime, unfinished: bool = False
+) -> Reply:
     """A new reply with `count` jobs that ask for the same thing, all just received."""
     reply_id = new_id()
     jobs = tuple(
@@ -227,6 +230,7 @@ def open_reply(request: Request, target: Target, *, count: int, now: datetime) -
             state=State.RECEIVED,
             request=request,
             created_at=now,
+            unfinished=unfinished,
         )
         for slot in range(count)
     )

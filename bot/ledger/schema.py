@@ -83,6 +83,8 @@ jobs = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("model", sa.String(128), nullable=False),
     sa.Column("prompt", sa.Text, nullable=False),
+    # The rest of the prompt stood in a file that was not read yet.
+    sa.Column("unfinished", sa.Boolean, nullable=False),
     sa.Column("aspect_ratio", sa.String(16), nullable=False),
     sa.Column("resolution", sa.String(16), nullable=False),
     sa.Column("refs", sa.JSON, nullable=False),

@@ -103,7 +103,7 @@ def amend(conn: sa.Connection, reply_id: str, *, prompt: str) -> int:
     return conn.execute(
         sa.update(jobs)
         .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
-        .values(prompt=prompt)
+        .values(prompt=prompt, unfinished=False)
     ).rowcount
 
 

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("model", sa.String(128), nullable=False),
         sa.Column("prompt", sa.Text, nullable=False),
+        sa.Column("unfinished", sa.Boolean, nullable=False),
         sa.Column("aspect_ratio", sa.String(16), nullable=False),
         sa.Column("resolution", sa.String(16), nullable=False),
         sa.Column("refs", sa.JSON, nullable=False),
