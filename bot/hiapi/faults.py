@@ -36,7 +36,7 @@ _LOOKED_AT = 16 * MESSAGE_LIMIT  # more than this is neither scrubbed nor shown
 _UNSPEAKABLE = (
     # An address, also with the slashes escaped as in raw JSON.
     (re.compile(r"[a-z][a-z0-9+.-]{0,15}:(?:\\?/){2}[^\s\"'<>]*", re.IGNORECASE), "<url>"),
-    (re.compile(r"data:[\w/+.-]{0,60};base64,[^\s\"'<>]*", re.IGNORECASE), "<data>"),
+    (re.compile(r"data:[\w/\\+.-]{0,60};base64,[^\s\"'<>]*", re.IGNORECASE), "<data>"),
     (re.compile(r"\bbearer\s+[^\s\"',}]+", re.IGNORECASE), "<key>"),
     (re.compile(r"(?:hi-)?sk-[\w*.-]{3,}", re.IGNORECASE), "<key>"),
     (

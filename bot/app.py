@@ -1,0 +1,220 @@
+"""The composition root: opens every part in order, wires them, closes them in reverse.
+
+It alone names concrete classes; it never does a stage's work.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import clock as clocks
+from bot.catalog import Catalog
+from bot.clock import Clock
+from bot.delivery import Deliverer
+from bot.discord_bot import EaselBot
+from bot.fetch import Fetcher
+from bot.hiapi.budget import Budget
+from bot.hiapi.client import Client
+from bot.intake import Intake
+from bot.ledger import verbs
+from bot.ledger.ledger import Ledger, LedgerError
+from bot.loops import Loop
+from bot.messenger import Messenger
+from bot.model import Job
+from bot.policy import Policy
+from bot.progress import Progress
+from bot.recovery import Recovery
+from bot.settings import Settings
+from bot.submitter import Submitter
+from bot.tracker import Tracker
+from bot.web import WebServer
+from cogs.imagine import Imagine
+from cogs.remix import Remix
+
+log = structlog.get_logger(__name__)
+
+SUBMITTERS = 8
+DELIVERERS = 6  # each holds the pictures of one reply in memory
+COMMANDS_FACT = "commands"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One process of Easel, opened. `start` sets the loops going, `stop` lets them finish."""
+
+    settings: Settings
+    clock: Clock
+    bot: EaselBot
+    ledger: Ledger
+    intake: Intake
+    submitter: Submitter
+    tracker: Tracker
+    progress: Progress
+    deliverer: Deliverer
+    recovery: Recovery
+    messenger: Messenger
+    web: WebServer
+    loops: tuple[Loop, ...]
+
+    async def start(self) -> None:
+        """Begin to work; the bot must be logged in."""
+        await self.tracker.load((self.settings.imagine_model, self.settings.remix_model))
+        for loop in self.loops:
+            loop.start()
+
+    async def stop(self, *, grace: float = 20.0) -> None:
+        """Take nothing new, finish what is under way for at most `grace` seconds."""
+        self.intake.closing = True
+        await asyncio.gather(*(loop.stop(grace=grace) for loop in self.loops))
+
+    async def sync(self) -> bool:
+        """Tell Discord of the commands if they changed since it was last told."""
+        fingerprint = self.bot.fingerprint()
+        if await self.ledger.run(verbs.fact, COMMANDS_FACT) == fingerprint:
+            return False
+        await self.bot.tree.sync()
+        await self.ledger.run(verbs.keep_fact, COMMANDS_FACT, value=fingerprint)
+        log.info("commands.synced")
+        return True
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, *, clock: Clock = clocks.system, shard_count: int | None = None
+) -> AsyncIterator[App]:
+    """Open all parts of one process. Raises LedgerError if the database cannot be used."""
+    worker = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+    catalog = Catalog.with_ids(imagine=settings.imagine_model, remix=settings.remix_model)
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(Ledger(settings.database_url))
+        budget = Budget(
+            per_minute=settings.hiapi_requests_per_minute,
+            concurrency=settings.hiapi_concurrency,
+        )
+        client = await stack.enter_async_context(
+            Client(
+                api_key=settings.hiapi_api_key.get_secret_value(),
+                base_url=settings.hiapi_base_url,
+                budget=budget,
+            )
+        )
+        fetcher = await stack.enter_async_context(Fetcher(trusted=settings.hiapi_trusted_hosts))
+        messenger = Messenger(clock=clock)
+
+        # The stages do not know each other: each is handed what to call when a row has moved.
+        def queued(reply_id: str) -> None:
+            submitting.wake()
+            changed(reply_id)
+
+        def submitted(job: Job) -> None:
+            tracker.add(job)
+            tracking.wake()
+            changed(job.reply_id)
+
+        def settled(_reply_id: str) -> None:
+            delivering.wake()
+
+        def changed(reply_id: str) -> None:
+            progress.changed(reply_id)
+            showing.wake()
+
+        tracker = Tracker(
+            ledger=ledger,
+            client=client,
+            budget=budget,
+            clock=clock,
+            every=timedelta(seconds=settings.hiapi_poll_every),
+            settled=settled,
+            moved=changed,
+        )
+        progress = Progress(
+            ledger=ledger, messenger=messenger, clock=clock, expected=tracker.expected
+        )
+        intake = Intake(
+            ledger=ledger,
+            catalog=catalog,
+            policy=Policy(
+                allowed_servers=settings.allowed_servers,
+                allow_dms=settings.allow_dms,
+                allow_user_install=settings.allow_user_install,
+            ),
+            day_limit=settings.max_jobs_per_day,
+            clock=clock,
+            queued=queued,
+        )
+        submitter = Submitter(
+            ledger=ledger,
+            client=client,
+            budget=budget,
+            catalog=catalog,
+            clock=clock,
+            worker=worker,
+            queue_max_age=timedelta(seconds=settings.queue_max_age),
+            submitted=submitted,
+            settled=settled,
+        )
+        deliverer = Deliverer(
+            ledger=ledger,
+            fetcher=fetcher,
+            messenger=messenger,
+            clock=clock,
+            worker=worker,
+            release=progress.release,
+        )
+        recovery = Recovery(
+            ledger=ledger, messenger=messenger, clock=clock, queued=queued, settled=settled
+        )
+        submitting = Loop("submitter", submitter.step, interval=1.0, workers=SUBMITTERS)
+        tracking = Loop("tracker", tracker.step, interval=0.5)
+        showing = Loop("progress", progress.step, interval=0.5)
+        delivering = Loop("delivery", deliverer.step, interval=1.0, workers=DELIVERERS)
+        expiring = Loop("expiry", submitter.expire, interval=30.0)
+        recovering = Loop("recovery", recovery.step, interval=15.0)
+
+        async def ready(bot: EaselBot) -> None:
+            messenger.bind(bot)
+
+        bot = EaselBot(
+            cogs=(Imagine(intake=intake), Remix(intake=intake)),
+            ready=ready,
+            allow_dms=settings.allow_dms,
+            allow_user_install=settings.allow_user_install,
+            shard_count=shard_count,
+        )
+
+        async def check() -> str | None:
+            if not messenger.ready:
+                return "the bot is not logged in to Discord yet"
+            try:
+                async with asyncio.timeout(2):
+                    await ledger.run(verbs.fact, COMMANDS_FACT)
+            except (TimeoutError, SQLAlchemyError, LedgerError):
+                return "the ledger does not answer"
+            return None
+
+        web = WebServer(host=settings.web_host, port=settings.web_port, check=check)
+        await web.start()
+        stack.push_async_callback(web.stop)
+        yield App(
+            settings=settings,
+            clock=clock,
+            bot=bot,
+            ledger=ledger,
+            intake=intake,
+            submitter=submitter,
+            tracker=tracker,
+            progress=progress,
+            deliverer=deliverer,
+            recovery=recovery,
+            messenger=messenger,
+            web=web,
+            loops=(submitting, tracking, showing, delivering, expiring, recovering),
+        )

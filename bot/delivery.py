@@ -1,0 +1,189 @@
+"""Shows finished replies: settled -> delivered | parked | undeliverable.
+
+It owns fetching the pictures, fitting them and the final card; it never asks HiAPI about a task.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import structlog
+
+from bot import images, render
+from bot.clock import Clock
+from bot.errors import Code
+from bot.fetch import Fetcher, FetchError
+from bot.ledger import deliveries
+from bot.ledger.ledger import Ledger
+from bot.messenger import Messenger, Result, Shown
+from bot.model import Delivery, Job, Reply, short_id
+from bot.render import Card, Shot
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=30)
+RENEW_EVERY = LEASE / 3
+# The whole request may have 25 MiB, text and form included.
+REQUEST_BYTES = 24 * 1024 * 1024
+# A fresh address on HiAPI's CDN can answer 404 for about two seconds.
+FETCH_PAUSES = (0.0, 2.0, 4.0)
+FIRST_POSTPONE = timedelta(seconds=5)
+LONGEST_POSTPONE = timedelta(minutes=2)
+ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
+
+
+class Deliverer:
+    """One `step()` brings one reply to an end. Several may run at once, a lease each."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        fetcher: Fetcher,
+        messenger: Messenger,
+        clock: Clock,
+        worker: str,
+        release: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._ledger = ledger
+        self._fetcher = fetcher
+        self._messenger = messenger
+        self._clock = clock
+        self._worker = worker
+        self._release = release
+        # One large picture at a time: re-encoding costs seconds of CPU and hundreds of megabytes.
+        self._fitting = asyncio.Semaphore(1)
+
+    async def step(self) -> int:
+        """Deliver the reply that has waited longest. Returns 0 or 1."""
+        if not self._messenger.ready:
+            return 0
+        reply = await self._ledger.run(
+            deliveries.claim_reply, worker=self._worker, now=self._clock(), lease=LEASE
+        )
+        if reply is None:
+            return 0
+        with structlog.contextvars.bound_contextvars(reply=reply.id):
+            async with self._held(reply):
+                await self._release(reply.id)
+                await self._deliver(reply)
+        return 1
+
+    @asynccontextmanager
+    async def _held(self, reply: Reply) -> AsyncIterator[None]:
+        """Renew the lease while the work inside goes on."""
+
+        async def renewing() -> None:
+            while True:
+                await asyncio.sleep(RENEW_EVERY.total_seconds())
+                until = self._clock() + LEASE
+                await self._ledger.run(deliveries.renew, reply.id, worker=self._worker, until=until)
+
+        task = asyncio.create_task(renewing())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _deliver(self, reply: Reply) -> None:
+        found, lost = await self._fetch_all(reply)
+        limit = reply.target.upload_limit
+        card = await self._card(reply, found, lost, limit=limit)
+        shown = await self._messenger.show(reply.target, card)
+        if shown.result is Result.TOO_LARGE and card.shots:
+            largest = max(len(shot.data) for shot in card.shots)
+            log.warning("reply.too_large", size=largest, cause=shown.trouble)
+            card = await self._card(reply, found, lost, limit=min(limit, largest) // 2)
+            shown = await self._messenger.show(reply.target, card)
+        if shown.result is Result.OBJECTIONABLE:
+            log.warning("reply.objectionable", cause=shown.trouble)
+            shown = await self._messenger.show(reply.target, card.quiet())
+        await self._close(reply, shown)
+
+    async def _fetch_all(self, reply: Reply) -> tuple[dict[str, bytes], dict[str, Code]]:
+        """The first picture of each job that has one, by job id; and why others have none."""
+        found: dict[str, bytes] = {}
+        lost: dict[str, Code] = {}
+        for job in reply.jobs:
+            if job.outcome is None or not job.outcome.pictures:
+                continue
+            try:
+                found[job.id] = await self._fetch(job.outcome.pictures[0].url)
+            except FetchError as error:
+                log.error("picture.lost", job=job.id, cause=f"{type(error).__name__}: {error}")
+                lost[job.id] = Code.PICTURE_LOST
+        return found, lost
+
+    async def _fetch(self, url: str) -> bytes:
+        for pause in FETCH_PAUSES[1:]:
+            try:
+                return (await self._fetcher.fetch(url)).data
+            except FetchError as error:
+                if not error.retry:
+                    raise
+                log.info("picture.retry", cause=str(error), seconds=pause)
+                await asyncio.sleep(pause)
+        return (await self._fetcher.fetch(url)).data
+
+    async def _card(
+        self, reply: Reply, found: dict[str, bytes], lost: dict[str, Code], *, limit: int
+    ) -> Card:
+        jobs = [job for job in reply.jobs if job.id in found]
+        try:
+            async with self._fitting:
+                fitted = await asyncio.to_thread(
+                    images.fit_all, [found[job.id] for job in jobs], each=limit, total=REQUEST_BYTES
+                )
+        except images.ImageError as error:
+            log.error("picture.unfit", cause=f"{type(error).__name__}: {error}")
+            unfit = {job.id: Code.PICTURE_LOST for job in jobs}
+            return render.finished(reply, {}, lost=lost | unfit)
+        shots = {
+            job.id: Shot(
+                filename=f"{short_id(job.id).lower()}-{job.slot + 1}.{fit.extension}",
+                data=fit.data,
+                alt=render.alt_text(job),
+                link=_link(job) if fit.reencoded else None,
+            )
+            for job, fit in zip(jobs, fitted, strict=True)
+        }
+        return render.finished(reply, shots, lost=lost)
+
+    async def _close(self, reply: Reply, shown: Shown) -> None:
+        now = self._clock()
+        if shown.result in (Result.LATER, Result.TOO_LARGE) and reply.attempts < ATTEMPTS:
+            pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
+            log.warning(
+                "reply.postponed", cause=shown.trouble, seconds=round(pause.total_seconds())
+            )
+            await self._ledger.run(
+                deliveries.postpone,
+                reply.id,
+                worker=self._worker,
+                due_at=now + pause,
+                trouble=shown.trouble,
+            )
+            return
+        delivered = shown.result is Result.SHOWN
+        await self._ledger.run(
+            deliveries.close,
+            reply.id,
+            worker=self._worker,
+            delivery=Delivery.DELIVERED if delivered else Delivery.UNDELIVERABLE,
+            now=now,
+            trouble=shown.trouble or None,
+        )
+        if delivered:
+            log.info("reply.delivered", jobs=[job.id for job in reply.jobs])
+        else:
+            log.error("reply.undeliverable", result=shown.result, cause=shown.trouble)
+
+
+def _link(job: Job) -> str | None:
+    """The original's address, if it may stand in a card: https and without a bracket."""
+    assert job.outcome is not None  # noqa: S101 - only jobs with pictures come here
+    url = job.outcome.pictures[0].url
+    return url if url.startswith("https://") and not set(url) & set("()<> ") else None

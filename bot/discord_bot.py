@@ -1,0 +1,84 @@
+"""The bot as Discord sees it: intents, cogs, and the one place that turns a defect into a reply.
+
+It owns the gateway client; it never knows how a picture is made.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+
+import discord
+import structlog
+from discord import app_commands
+from discord.ext import commands
+
+from bot import i18n
+from bot.errors import WORDS, Code
+
+log = structlog.get_logger(__name__)
+
+
+class Tree(app_commands.CommandTree["EaselBot"]):
+    """Commands, with the words for whatever nobody foresaw."""
+
+    async def on_error(
+        self, interaction: discord.Interaction["EaselBot"], error: app_commands.AppCommandError
+    ) -> None:
+        cause = getattr(error, "original", error)
+        log.error("command.failed", interaction=interaction.id, exc_info=cause)
+        await excuse(interaction)
+
+
+async def excuse(interaction: discord.Interaction["EaselBot"]) -> None:
+    """Tell the person privately that the bot is at fault, as far as Discord still lets us."""
+    words = WORDS[Code.INTERNAL]
+    with i18n.use(str(interaction.locale)):
+        text = f"**{i18n._(words.title)}**\n{i18n._(words.advice)}"
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True)
+        else:
+            await interaction.response.send_message(text, ephemeral=True)
+    except discord.HTTPException as refused:
+        log.warning("command.no_excuse", interaction=interaction.id, cause=str(refused))
+
+
+class EaselBot(commands.AutoShardedBot):
+    """`ready` is called once, when the bot is logged in and its commands stand."""
+
+    def __init__(
+        self,
+        *,
+        cogs: Sequence[commands.Cog],
+        ready: Callable[["EaselBot"], Awaitable[None]],
+        allow_dms: bool,
+        allow_user_install: bool,
+        shard_count: int | None = None,
+    ) -> None:
+        super().__init__(
+            # There are no text commands; a prefix must be given all the same.
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            # Interactions need no intent, and without one no server is kept in memory.
+            intents=discord.Intents.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+            shard_count=shard_count,
+            tree_cls=Tree,
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=allow_dms, private_channel=allow_user_install
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=allow_user_install),
+        )
+        self._own_cogs = cogs
+        self._on_login = ready
+
+    async def setup_hook(self) -> None:
+        for cog in self._own_cogs:
+            await self.add_cog(cog)
+        await self._on_login(self)
+
+    def fingerprint(self) -> str:
+        """A hash of all commands: Discord is told again only when it changes."""
+        described = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

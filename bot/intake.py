@@ -1,0 +1,122 @@
+"""What a person may ask for: checked, allowed, counted and written down before Discord is answered.
+
+It owns received -> queued | withdrawn; it never talks to HiAPI, and to Discord only through what
+the cogs report.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.catalog import Catalog, Complaint
+from bot.clock import Clock
+from bot.i18n import N_
+from bot.ledger import verbs
+from bot.ledger.ledger import Ledger, LedgerError
+from bot.model import Reply, Request, Target, open_reply
+from bot.policy import Place, Policy
+
+log = structlog.get_logger(__name__)
+
+# Discord waits 3 s for an acknowledgement; the ledger may have one of them.
+INSERT_LIMIT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A command as it came from Discord, before anything was promised.
+
+    `unfinished`: the rest of the prompt stands in a file that is read after the acknowledgement.
+    """
+
+    request: Request
+    target: Target
+    place: Place
+    count: int = 1
+    unfinished: bool = False
+
+
+class Intake:
+    """The only door from the cogs to the rest."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        catalog: Catalog,
+        policy: Policy,
+        day_limit: int,
+        clock: Clock,
+        queued: Callable[[str], None],
+    ) -> None:
+        self.catalog = catalog
+        self.clock = clock
+        self.closing = False
+        self._ledger = ledger
+        self._policy = policy
+        self._day_limit = day_limit
+        self._queued = queued
+
+    async def receive(self, ask: Ask) -> Reply | Complaint | None:
+        """Write the ask down as `received`: a reply, or why not, or None for a replayed event.
+
+        Nothing here waits for more than INSERT_LIMIT: the acknowledgement comes right after.
+        """
+        if self.closing:
+            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
+        complaint = self._policy.check(ask.place) or self.catalog.check(
+            ask.request, unfinished=ask.unfinished
+        )
+        if complaint is not None:
+            return complaint
+        now = self.clock()
+        reply = open_reply(
+            ask.request, ask.target, count=ask.count, now=now, unfinished=ask.unfinished
+        )
+        try:
+            async with asyncio.timeout(INSERT_LIMIT.total_seconds()):
+                written = await self._ledger.run(
+                    verbs.receive, reply, day_limit=self._day_limit, now=now
+                )
+        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
+            log.error("reply.not_written", reply=reply.id, cause=str(error))
+            return Complaint(
+                N_("The bot cannot write your request down right now."),
+                N_("Nothing was started. Please try again in a minute."),
+            )
+        if isinstance(written, verbs.DayFull):
+            return Complaint(
+                N_("The bot has made all the pictures it may make today."),
+                N_("It starts again {reset}."),
+                (("reset", f"<t:{int(written.resets_at.timestamp())}:R>"),),
+            )
+        if written is not None:
+            log.info("reply.received", reply=reply.id, jobs=[job.id for job in reply.jobs])
+        return written
+
+    async def complete(self, reply: Reply, rest: str) -> Complaint | None:
+        """Append the text of the prompt file to a `received` reply, or say what is wrong."""
+        request = reply.jobs[0].request
+        prompt = f"{request.prompt.strip()}\n\n{rest.strip()}".strip()
+        complaint = self.catalog.check(replace(request, prompt=prompt))
+        if complaint is None:
+            await self._ledger.run(verbs.amend, reply.id, prompt=prompt)
+        return complaint
+
+    async def confirm(self, reply: Reply, *, message_id: int | None, private: bool) -> None:
+        """Discord took the acknowledgement: the jobs join the queue."""
+        moved = await self._ledger.run(
+            verbs.confirm, reply.id, message_id=message_id, private=private, now=self.clock()
+        )
+        if moved:
+            log.info("reply.queued", reply=reply.id, jobs=moved)
+            self._queued(reply.id)
+
+    async def withdraw(self, reply: Reply, *, why: str) -> None:
+        """Discord did not take the acknowledgement, or the person was told no: nothing is made."""
+        await self._ledger.run(verbs.withdraw, reply.id, now=self.clock())
+        log.info("reply.withdrawn", reply=reply.id, why=why)

@@ -1,0 +1,107 @@
+"""Keeps the waiting cards true: queued, painting, nearly there.
+
+It owns the small edits before the final one; it drops them whenever they would be in the way, and
+never edits a reply once delivery has taken it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot import render
+from bot.clock import Clock
+from bot.ledger import verbs
+from bot.ledger.ledger import Ledger
+from bot.messenger import Messenger
+from bot.model import Delivery, Reply
+from bot.render import Card
+
+log = structlog.get_logger(__name__)
+
+# Discord allows about 5 edits per 2 s and token; one per 3 s leaves the final edit room.
+APART = timedelta(seconds=3)
+AT_ONCE = 5
+LAST_MINUTE = timedelta(minutes=1)
+
+
+class Progress:
+    """One `step()` edits the cards that changed, a handful at most."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        messenger: Messenger,
+        clock: Clock,
+        expected: Callable[[str], timedelta],
+    ) -> None:
+        self._ledger = ledger
+        self._messenger = messenger
+        self._clock = clock
+        self._expected = expected
+        self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
+        self._shown: dict[str, tuple[Card, datetime]] = {}
+        self._edits: dict[str, asyncio.Task[None]] = {}
+
+    def changed(self, reply_id: str) -> None:
+        """Something about this reply may look different now."""
+        at = self._clock()
+        if reply_id in self._shown:
+            at = max(at, self._shown[reply_id][1] + APART)
+        self._changed.setdefault(reply_id, at)
+
+    async def release(self, reply_id: str) -> None:
+        """The final card comes: drop what is planned or under way for this reply."""
+        self._changed.pop(reply_id, None)
+        self._shown.pop(reply_id, None)
+        edit = self._edits.pop(reply_id, None)
+        if edit is not None:
+            edit.cancel()
+            await asyncio.wait([edit])
+
+    async def step(self) -> int:
+        """Begin at most AT_ONCE edits of cards that are due. Returns how many."""
+        now = self._clock()
+        due = sorted(
+            (at, reply_id)
+            for reply_id, at in self._changed.items()
+            if at <= now and reply_id not in self._edits
+        )
+        begun = 0
+        for _, reply_id in due[: AT_ONCE - len(self._edits)]:
+            reply = await self._ledger.run(verbs.reply_of, reply_id)
+            # While the row was read, delivery may have taken the reply.
+            if self._changed.pop(reply_id, None) is None or reply is None:
+                continue
+            if reply.settled or reply.delivery is not Delivery.OPEN:
+                self._shown.pop(reply_id, None)
+                continue
+            begun += self._edit(reply, now)
+        return begun
+
+    def _edit(self, reply: Reply, now: datetime) -> int:
+        if not reply.target.token_lives(now, margin=LAST_MINUTE):
+            return 0
+        model = reply.jobs[0].request.model
+        card = render.waiting(reply, now=now, expected=self._expected(model))
+        if reply.id in self._shown and self._shown[reply.id][0] == card:
+            return 0
+        self._shown[reply.id] = (card, now)
+        edit = asyncio.create_task(self._show(reply, card), name=f"progress-{reply.id}")
+        self._edits[reply.id] = edit
+        edit.add_done_callback(lambda done: self._done(reply.id, done))
+        return 1
+
+    async def _show(self, reply: Reply, card: Card) -> None:
+        shown = await self._messenger.show(reply.target, card, attempts=1)
+        if shown.trouble:
+            log.info("progress.not_shown", reply=reply.id, cause=shown.trouble)
+
+    def _done(self, reply_id: str, edit: asyncio.Task[None]) -> None:
+        if self._edits.get(reply_id) is not edit:
+            return
+        del self._edits[reply_id]
+        if not edit.cancelled() and edit.exception() is not None:
+            log.error("progress.failed", reply=reply_id, exc_info=edit.exception())

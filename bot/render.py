@@ -1,0 +1,194 @@
+"""A reply as plain card values: which words, in which order, in the reader's language.
+
+It owns every sentence of a card; it never imports discord and never fetches anything.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot import i18n
+from bot.catalog import Complaint
+from bot.errors import WORDS, Code
+from bot.i18n import _, ngettext
+from bot.model import End, Job, Kind, Reply, State, short_id
+
+# A card holds 4,000 characters in all; escaping may double a prompt.
+PROMPT_SHOWN = 700
+ALT_SHOWN = 1000
+
+
+class Tone(StrEnum):
+    """What a card shows, hence its colour."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture in the gallery: the bytes to upload, their name, and words for the blind."""
+
+    filename: str
+    data: bytes
+    alt: str
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a reply shows at one moment. `prompt` is the person's own text: escape it."""
+
+    reply_id: str
+    tone: Tone
+    heading: str
+    asked_by: int
+    prompt: str | None
+    notes: tuple[str, ...]
+    footer: str
+    shots: tuple[Shot, ...] = ()
+
+    def quiet(self) -> "Card":
+        """The same without a word of the person's: what is left when AutoMod objects."""
+        shots = tuple(Shot(shot.filename, shot.data, "", shot.link) for shot in self.shots)
+        return Card(
+            reply_id=self.reply_id,
+            tone=self.tone,
+            heading=self.heading,
+            asked_by=self.asked_by,
+            prompt=None,
+            notes=self.notes,
+            footer=self.footer,
+            shots=shots,
+        )
+
+
+def clean(text: str, *, limit: int) -> str:
+    """One line of at most `limit` characters, without control and direction characters."""
+    kept = (
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
+        for c in text
+        # Format characters reorder or hide text; the joiner is what emoji are built with.
+        if unicodedata.category(c) not in ("Cf", "Cs", "Co") or c == "\u200d"
+    )
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def waiting(reply: Reply, *, now: datetime, expected: timedelta) -> Card:
+    """The card of a reply whose jobs are under way."""
+    with i18n.use(reply.target.locale):
+        running = [job for job in reply.jobs if job.state is State.SUBMITTED]
+        if not running:
+            return _card(
+                reply,
+                tone=Tone.WAITING,
+                heading=_("In the queue"),
+                notes=(_("Your picture begins as soon as it is your turn."),),
+            )
+        started = min(job.submitted_at or now for job in running)
+        ready = int((started + expected).timestamp())
+        stages = {
+            "handling": _("Painting"),
+            "archiving": _("Putting the picture away for you"),
+        }
+        heading = next(
+            (stages[job.task_status] for job in running if job.task_status in stages),
+            _("Waiting for the painter"),
+        )
+        if now > started + 2 * expected:
+            note = _("This takes longer than usual. It is still under way.")
+        else:
+            note = _("Expected {time}.").format(time=f"<t:{ready}:R>")
+        return _card(reply, tone=Tone.WORKING, heading=heading, notes=(note,))
+
+
+def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> Card:
+    """The final card. `shots` are pictures by job id; `lost` is why a settled job has none."""
+    with i18n.use(reply.target.locale):
+        failures = [
+            lost.get(job.id) or (job.outcome.code if job.outcome else None) or Code.FAILED
+            for job in reply.jobs
+            if job.id not in shots
+        ]
+        if not shots:
+            words = WORDS[failures[0]]
+            return _card(reply, tone=Tone.FAILED, heading=_(words.title), notes=(_(words.advice),))
+        notes = []
+        if failures:
+            notes.append(
+                ngettext(
+                    "{count} picture is missing: {reason}.",
+                    "{count} pictures are missing: {reason}.",
+                    len(failures),
+                ).format(count=len(failures), reason=_(WORDS[failures[0]].title).rstrip("."))
+            )
+        notes += [
+            _(
+                "Made smaller to fit Discord. [The original]({link}) is there for a few days."
+            ).format(link=shot.link)
+            for shot in shots.values()
+            if shot.link
+        ]
+        heading = _("Here is your picture") if len(shots) == 1 else _("Here are your pictures")
+        return _card(
+            reply,
+            tone=Tone.FINISHED,
+            heading=heading,
+            notes=tuple(notes),
+            shots=tuple(shots[job.id] for job in reply.jobs if job.id in shots),
+        )
+
+
+def alt_text(job: Job) -> str:
+    """What a screen reader says of a picture."""
+    return clean(job.request.prompt, limit=ALT_SHOWN)
+
+
+def complaint(said: Complaint, *, locale: str) -> str:
+    """A refusal as two lines: what is wrong, what to do."""
+    with i18n.use(locale):
+        values = dict(said.values)
+        return f"**{_(said.problem).format(**values)}**\n{_(said.fix).format(**values)}"
+
+
+def _card(
+    reply: Reply,
+    *,
+    tone: Tone,
+    heading: str,
+    notes: tuple[str, ...],
+    shots: tuple[Shot, ...] = (),
+) -> Card:
+    return Card(
+        reply_id=reply.id,
+        tone=tone,
+        heading=heading,
+        asked_by=reply.target.user_id,
+        prompt=clean(reply.jobs[0].request.prompt, limit=PROMPT_SHOWN),
+        notes=notes,
+        footer=_footer(reply),
+        shots=shots,
+    )
+
+
+def _footer(reply: Reply) -> str:
+    """Model, ratio, resolution, references, time taken, short id."""
+    job = reply.jobs[0]
+    request = job.request
+    parts = [request.model, request.aspect_ratio, request.resolution]
+    if request.kind is Kind.REMIX:
+        count = len(request.references)
+        parts.append(ngettext("{count} image", "{count} images", count).format(count=count))
+    took = [
+        (job.settled_at - job.submitted_at).total_seconds()
+        for job in reply.jobs
+        if job.outcome and job.outcome.end is End.PICTURES and job.settled_at and job.submitted_at
+    ]
+    if reply.settled and took:
+        parts.append(_("{seconds} s").format(seconds=max(1, round(max(took)))))
+    parts.append(short_id(job.id))
+    return " · ".join(parts)

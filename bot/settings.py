@@ -1,0 +1,179 @@
+"""Every setting of Easel: its name, meaning, default and check, read from the environment or .env.
+
+It owns the reading; it never prints a secret. `.env.example` and the README are held to it by a
+test.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed; the message is one sentence that names it."""
+
+
+def _split(value: object) -> object:
+    """`a, b` from the environment as a list; anything else as it is."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
+
+EVERYWHERE = "*"
+
+
+class Settings(BaseModel):
+    """The settings of one process. Field names are the variables' names in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    discord_token: SecretStr = Field(
+        description="The bot's token from Discord's developer portal. Required by `run`."
+    )
+    hiapi_api_key: SecretStr = Field(description="The HiAPI key, `sk-...`. Required by `run`.")
+    allowed_servers: CommaSeparated = Field(
+        description="Ids of the Discord servers that may use the bot, comma-separated; "
+        "`*` for every server. Required by `run`, so that no stranger spends by accident."
+    )
+    allow_dms: bool = Field(
+        default=False, description="Let people use the bot in direct messages with it."
+    )
+    allow_user_install: bool = Field(
+        default=False,
+        description="Let people who installed the bot for themselves use it anywhere.",
+    )
+    max_jobs_per_day: int = Field(
+        default=100, ge=0, description="Pictures the whole bot may ask for per UTC day."
+    )
+    imagine_model: str = Field(
+        default="gpt-image-2-pro", min_length=1, description="The model behind /imagine."
+    )
+    remix_model: str = Field(
+        default="gpt-image-2-image-to-image-pro",
+        min_length=1,
+        description="The model behind /remix.",
+    )
+    hiapi_base_url: str = Field(
+        default="https://api.hiapi.ai/v1",
+        description="HiAPI's address, with or without `/v1`.",
+    )
+    hiapi_requests_per_minute: int = Field(
+        default=60, ge=1, description="Requests per minute that the key allows, polling included."
+    )
+    hiapi_concurrency: int = Field(
+        default=10, ge=1, description="Requests at once that the key allows."
+    )
+    hiapi_poll_every: float = Field(
+        default=5.0,
+        ge=1.0,
+        description="Seconds between two looks at the running tasks; each look is one request "
+        "per hundred tasks.",
+    )
+    hiapi_trusted_hosts: CommaSeparated = Field(
+        default=frozenset(),
+        description="Picture hosts (`host` or `host:port`, comma-separated) that may be plain "
+        "http or private. For sandboxes and tests; leave it empty in earnest.",
+    )
+    queue_max_age: int = Field(
+        default=7200,
+        ge=60,
+        description="Seconds after which a job that was never sent to HiAPI expires, uncounted.",
+    )
+    database_url: str = Field(
+        default="sqlite:///data/easel.db",
+        repr=False,  # it may hold a password
+        description="The ledger: `sqlite:///path` or `postgresql://user:password@host/name`.",
+    )
+    web_host: str = Field(
+        default="127.0.0.1", description="Address of the health endpoints; 0.0.0.0 in a container."
+    )
+    web_port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of `/healthz` and `/readyz`."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least important log lines to write."
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="Log lines for eyes (`console`) or for machines (`json`)."
+    )
+
+    @field_validator("discord_token", "hiapi_api_key")
+    @classmethod
+    def _printable(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if not text or not text.isascii() or any(c.isspace() for c in text):
+            raise ValueError("must be given, without spaces or line breaks")
+        return value
+
+    @field_validator("allowed_servers")
+    @classmethod
+    def _server_ids(cls, value: frozenset[str]) -> frozenset[str]:
+        if not value:
+            raise ValueError(f"must name at least one server id, or {EVERYWHERE}")
+        wrong = sorted(part for part in value if part != EVERYWHERE and not part.isdecimal())
+        if wrong:
+            raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
+        return value
+
+    @field_validator("hiapi_base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise ValueError("must be an address such as https://api.hiapi.ai/v1")
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme == "http" and not local:
+            raise ValueError("must be https: the key would travel in the clear")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value.replace("postgres://", "postgresql://", 1)
+
+
+class _FromEnvironment(Settings, BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+
+def load(env_file: Path = Path(".env")) -> Settings:
+    """Read the environment, then `env_file` for what is missing there. Raises SettingsError."""
+    try:
+        return _FromEnvironment(_env_file=env_file)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """All that is wrong in one sentence; never the value, which may be a secret."""
+    complaints = []
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        name = str(fault["loc"][0]).upper()
+        if fault["type"] == "missing":
+            complaints.append(f"{name} is missing")
+        else:
+            reason = fault["msg"].removeprefix("Value error, ")
+            complaints.append(f"{name} {reason[:1].lower()}{reason[1:]}")
+    return f"{'; '.join(complaints)} (see .env.example)."

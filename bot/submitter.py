@@ -1,0 +1,143 @@
+"""Sends queued jobs to HiAPI: queued -> submitting -> submitted, or settled when it says no.
+
+It owns the first and every repeated POST of a job; it never looks at a task again afterwards.
+
+The bytes of a request are frozen before the first POST and resent as they are under the same
+idempotency key, so an answer that was lost is asked for again and nothing is billed twice. The
+key lives about 24 hours: a job whose first POST is older is never sent again.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import hiapi
+import structlog
+
+from bot.catalog import Catalog
+from bot.clock import Clock
+from bot.errors import WORDS, Code
+from bot.hiapi import faults, verdict, wire
+from bot.hiapi.budget import Budget
+from bot.hiapi.client import Client
+from bot.ledger import verbs
+from bot.ledger.ledger import Ledger
+from bot.model import End, Job, Outcome, State
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=120)
+KEY_LIFE = timedelta(hours=23)  # about 24 h at the server; the hour is kept in hand
+FIRST_RESEND = timedelta(seconds=2)
+LONGEST_RESEND = timedelta(seconds=60)
+HALT = timedelta(seconds=60)
+
+
+class Submitter:
+    """One `step()` sends one job. Several may run at once; the ledger's lease keeps them apart."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        client: Client,
+        budget: Budget,
+        catalog: Catalog,
+        clock: Clock,
+        worker: str,
+        queue_max_age: timedelta,
+        submitted: Callable[[Job], None],
+        settled: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._client = client
+        self._budget = budget
+        self._catalog = catalog
+        self._clock = clock
+        self._worker = worker
+        self._queue_max_age = queue_max_age
+        self._submitted = submitted
+        self._settled = settled
+        self._halted_until: datetime | None = None
+
+    async def step(self) -> int:
+        """Send the next job whose turn it is, if the request budget has room. Returns 0 or 1."""
+        now = self._clock()
+        if self._halted_until is not None and now < self._halted_until:
+            return 0
+        if not self._budget.room():
+            return 0
+        job = await self._ledger.run(verbs.claim_queued, worker=self._worker, now=now, lease=LEASE)
+        if job is None:
+            return 0
+        with structlog.contextvars.bound_contextvars(job=job.id):
+            await self._send(job)
+        return 1
+
+    async def expire(self) -> int:
+        """Settle the jobs that waited too long for their first POST. Returns how many."""
+        now = self._clock()
+        expired = await self._ledger.run(
+            verbs.expire_queued, before=now - self._queue_max_age, now=now
+        )
+        for reply_id in expired:
+            log.warning("job.expired", reply=reply_id)
+            self._settled(reply_id)
+        return len(expired)
+
+    async def _send(self, job: Job) -> None:
+        now = self._clock()
+        if job.state is State.QUEUED:
+            frozen = self._freeze(job, now)
+            if not await self._ledger.run(
+                verbs.freeze, job.id, worker=self._worker, body=frozen.body or b"", now=now
+            ):
+                return
+            log.info("job.submitting")
+            job = frozen
+        if job.first_post_at is None or now - job.first_post_at > KEY_LIFE:
+            await self._settle(job, Outcome(end=End.UNKNOWN, code=Code.LOST, detail="key too old"))
+            return
+        try:
+            created = await self._client.create(job.body or b"", key=job.id)
+        except hiapi.HiAPIError as error:
+            await self._refused(job, error)
+            return
+        self._halted_until = None
+        now = self._clock()
+        if await self._ledger.run(verbs.submitted, job.id, task_id=created.task_id, now=now):
+            log.info("job.submitted", task=created.task_id, replay=created.idempotent_replay)
+            self._submitted(
+                job.evolve(state=State.SUBMITTED, task_id=created.task_id, submitted_at=now)
+            )
+
+    def _freeze(self, job: Job, now: datetime) -> Job:
+        model = self._catalog.model(job.request.kind)
+        body = wire.encode(
+            model=job.request.model, input=model.input(job.request), callback_url=None
+        )
+        return job.evolve(state=State.SUBMITTING, body=body, first_post_at=now)
+
+    async def _refused(self, job: Job, error: hiapi.HiAPIError) -> None:
+        judged = verdict.judge(error)
+        if judged.action == "refuse":
+            outcome = Outcome(end=End.REFUSED, code=judged.code, detail=faults.redact(str(error)))
+            await self._settle(job, outcome)
+            return
+        pause = min(FIRST_RESEND * 2 ** min(job.attempts, 10), LONGEST_RESEND)
+        if judged.after is not None:
+            pause = max(pause, timedelta(seconds=judged.after))
+        if judged.action == "halt":
+            # Every other job would hear the same: hold the queue, tell the operator once.
+            if self._halted_until is None:
+                log.error("submitter.halted", code=judged.code, cause=WORDS[judged.code].operator)
+            self._halted_until = self._clock() + HALT
+            pause = HALT
+        log.warning("job.resend", code=judged.code, cause=str(error), seconds=pause.total_seconds())
+        due_at = self._clock() + pause
+        await self._ledger.run(verbs.resend_at, job.id, worker=self._worker, due_at=due_at)
+
+    async def _settle(self, job: Job, outcome: Outcome) -> None:
+        reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
+        log.warning("job.settled", end=outcome.end, code=outcome.code, cause=outcome.detail)
+        if reply_id is not None:
+            self._settled(reply_id)

@@ -1,0 +1,47 @@
+"""The public web server: is the process alive, is it ready for work.
+
+It owns the listener; it never shows anything about jobs or people.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+Check = Callable[[], Awaitable[str | None]]
+
+
+class WebServer:
+    """`/healthz` answers while the event loop runs; `/readyz` when `check` finds nothing amiss."""
+
+    def __init__(self, *, host: str, port: int, check: Check) -> None:
+        self._host = host
+        self._port = port
+        self._check = check
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is really listened on (the setting may be 0: any)."""
+        assert self._runner is not None  # noqa: S101 - asked only of a started server
+        return int(self._runner.addresses[0][1])
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        trouble = await self._check()
+        if trouble is None:
+            return web.json_response({"status": "ready"})
+        return web.json_response({"status": "not ready", "cause": trouble}, status=503)

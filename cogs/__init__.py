@@ -1,0 +1,1 @@
+"""Discord's side of every command: options into a request, outcomes into words, nothing else."""

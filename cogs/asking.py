@@ -1,0 +1,138 @@
+"""The path that every command takes: check, write down, acknowledge, complete, queue.
+
+It owns the order of those steps; it never decides what may be asked for.
+"""
+
+import discord
+import structlog
+
+from bot import i18n, render
+from bot.catalog import Complaint
+from bot.intake import Ask, Intake
+from bot.model import TOKEN_LIFE, Reply, Request, Target
+from bot.policy import Place
+from cogs import uploads
+
+log = structlog.get_logger(__name__)
+
+# What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
+UPLOAD_CAP = 24 * 1024 * 1024
+UNKNOWN_INTERACTION = 10062
+ALREADY_ACKNOWLEDGED = 40060
+
+Interaction = discord.Interaction[discord.Client]
+
+
+async def ask(
+    interaction: Interaction,
+    *,
+    intake: Intake,
+    request: Request,
+    images: tuple[discord.Attachment, ...] = (),
+    prompt_file: discord.Attachment | None = None,
+    private: bool,
+) -> None:
+    """Take a command through to the queue, or answer privately why not."""
+    complaint = uploads.check(images, prompt_file)
+    if complaint is not None:
+        await refuse(interaction, complaint)
+        return
+    received = await intake.receive(
+        Ask(
+            request=request,
+            target=_target(interaction, intake, private=private),
+            place=_place(interaction),
+            unfinished=prompt_file is not None,
+        )
+    )
+    if received is None:
+        log.info("command.replayed", interaction=interaction.id)
+    elif isinstance(received, Complaint):
+        await refuse(interaction, received)
+    else:
+        await _acknowledge(interaction, intake, received, images, prompt_file)
+
+
+async def refuse(interaction: Interaction, complaint: Complaint) -> None:
+    """Answer a command that was not acknowledged yet, privately."""
+    text = render.complaint(complaint, locale=str(interaction.locale))
+    await interaction.response.send_message(text, ephemeral=True)
+
+
+async def _acknowledge(
+    interaction: Interaction,
+    intake: Intake,
+    reply: Reply,
+    images: tuple[discord.Attachment, ...],
+    prompt_file: discord.Attachment | None,
+) -> None:
+    private = reply.target.private
+    try:
+        taken = await interaction.response.defer(ephemeral=private, thinking=True)
+    except discord.HTTPException as error:
+        if error.code not in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED):
+            # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
+            raise
+        await intake.withdraw(reply, why=f"Discord refused the acknowledgement ({error.code})")
+        return
+    complaint = await uploads.look(images)
+    if complaint is None and prompt_file is not None:
+        rest = await uploads.text(prompt_file)
+        complaint = rest if isinstance(rest, Complaint) else await intake.complete(reply, rest)
+    # Discord may make an answer private that was not asked to be.
+    hidden = bool(taken and taken.is_ephemeral()) or private
+    if complaint is not None:
+        await intake.withdraw(reply, why="the upload was refused")
+        await _take_back(interaction, complaint, private=hidden)
+        return
+    await intake.confirm(reply, message_id=taken.message_id if taken else None, private=hidden)
+
+
+async def _take_back(interaction: Interaction, complaint: Complaint, *, private: bool) -> None:
+    """Refuse after the acknowledgement: a public spinner goes, the reason is said privately."""
+    text = render.complaint(complaint, locale=str(interaction.locale))
+    if private:
+        await interaction.edit_original_response(content=text)
+        return
+    await interaction.delete_original_response()
+    await interaction.followup.send(text, ephemeral=True)
+
+
+def _target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:
+    # The token's age is measured on Discord's clock, its end is kept on ours.
+    age = discord.utils.utcnow() - interaction.created_at
+    place = _place(interaction)
+    return Target(
+        application_id=interaction.application_id,
+        interaction_id=interaction.id,
+        channel_id=interaction.channel_id or 0,
+        guild_id=interaction.guild_id,
+        user_id=interaction.user.id,
+        token=interaction.token,
+        token_expires_at=intake.clock() - age + TOKEN_LIFE,
+        private=private,
+        present=place.installed or place.bot_dm,
+        upload_limit=min(interaction.filesize_limit, UPLOAD_CAP),
+        locale=str(interaction.locale),
+    )
+
+
+def _place(interaction: Interaction) -> Place:
+    only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
+    return Place(
+        guild_id=interaction.guild_id,
+        installed=interaction.guild_id is not None and not only_theirs,
+        bot_dm=interaction.guild_id is None and bool(interaction.context.dm_channel),
+    )
+
+
+def choices(values: tuple[str, ...], *, default: str) -> list[discord.app_commands.Choice[str]]:
+    """Options of an enum, the default marked and first."""
+    ordered = [default, *(value for value in values if value != default)]
+    mark = i18n.N_("{value} (default)")
+    return [
+        discord.app_commands.Choice(
+            name=mark.format(value=value) if value == default else value, value=value
+        )
+        for value in ordered
+    ]

@@ -1,0 +1,56 @@
+"""/imagine: a picture from words."""
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import catalog
+from bot.intake import Intake
+from bot.model import Kind, Request
+from cogs import asking
+
+
+class Imagine(commands.Cog):
+    """Turns the options of /imagine into a request."""
+
+    def __init__(self, *, intake: Intake) -> None:
+        self._intake = intake
+
+    @app_commands.command(description="Make a picture from your words")
+    @app_commands.describe(
+        prompt="What the picture should show",
+        aspect_ratio="Width to height (default 1:1)",
+        resolution="1K is quicker, 2K is sharper (default 1K)",
+        private="Show the picture to you alone",
+        prompt_file="A .txt file whose text is added to the prompt, for long ones",
+    )
+    @app_commands.choices(
+        aspect_ratio=asking.choices(catalog.IMAGINE.ratios, default=catalog.IMAGINE.default_ratio),
+        resolution=asking.choices(
+            catalog.IMAGINE.resolutions, default=catalog.IMAGINE.default_resolution
+        ),
+    )
+    async def imagine(
+        self,
+        interaction: asking.Interaction,
+        prompt: str,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        private: bool = False,  # noqa: FBT001, FBT002 - an option's type and default
+        prompt_file: discord.Attachment | None = None,
+    ) -> None:
+        model = self._intake.catalog.imagine
+        request = Request(
+            kind=Kind.IMAGINE,
+            model=model.id,
+            prompt=prompt,
+            aspect_ratio=aspect_ratio or model.default_ratio,
+            resolution=resolution or model.default_resolution,
+        )
+        await asking.ask(
+            interaction,
+            intake=self._intake,
+            request=request,
+            prompt_file=prompt_file,
+            private=private,
+        )

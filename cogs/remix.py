@@ -1,0 +1,70 @@
+"""/remix: a picture from words and one to five images."""
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import catalog
+from bot.intake import Intake
+from bot.model import Kind, Reference, Request
+from cogs import asking
+
+
+class Remix(commands.Cog):
+    """Turns the options of /remix into a request; the images keep their order."""
+
+    def __init__(self, *, intake: Intake) -> None:
+        self._intake = intake
+
+    @app_commands.command(description="Make a picture from your words and up to five images")
+    @app_commands.describe(
+        prompt="What to make of the images; call them first image, second image, ...",
+        image1="The first image",
+        image2="A second image",
+        image3="A third image",
+        image4="A fourth image",
+        image5="A fifth image",
+        aspect_ratio="Width to height (default auto: as the images suggest)",
+        resolution="1K is quicker, 2K is sharper (default 1K)",
+        private="Show the picture to you alone",
+        prompt_file="A .txt file whose text is added to the prompt, for long ones",
+    )
+    @app_commands.choices(
+        aspect_ratio=asking.choices(catalog.REMIX.ratios, default=catalog.REMIX.default_ratio),
+        resolution=asking.choices(
+            catalog.REMIX.resolutions, default=catalog.REMIX.default_resolution
+        ),
+    )
+    async def remix(
+        self,
+        interaction: asking.Interaction,
+        prompt: str,
+        image1: discord.Attachment,
+        image2: discord.Attachment | None = None,
+        image3: discord.Attachment | None = None,
+        image4: discord.Attachment | None = None,
+        image5: discord.Attachment | None = None,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        private: bool = False,  # noqa: FBT001, FBT002 - an option's type and default
+        prompt_file: discord.Attachment | None = None,
+    ) -> None:
+        given = (image1, image2, image3, image4, image5)
+        images = tuple(image for image in given if image is not None)
+        model = self._intake.catalog.remix
+        request = Request(
+            kind=Kind.REMIX,
+            model=model.id,
+            prompt=prompt,
+            aspect_ratio=aspect_ratio or model.default_ratio,
+            resolution=resolution or model.default_resolution,
+            references=tuple(Reference(url=i.url, filename=i.filename) for i in images),
+        )
+        await asking.ask(
+            interaction,
+            intake=self._intake,
+            request=request,
+            images=images,
+            prompt_file=prompt_file,
+            private=private,
+        )

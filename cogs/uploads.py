@@ -1,0 +1,114 @@
+"""What a person hands in with a command: reference images and prompt files, checked.
+
+It owns the checks by name and size before the acknowledgement and by content after it; it never
+keeps a file.
+"""
+
+import asyncio
+
+import aiohttp
+import discord
+
+from bot import images
+from bot.catalog import REFERENCE_BYTES, REFERENCE_TYPES, Complaint
+from bot.i18n import N_
+
+TEXT_BYTES = 200 * 1024
+SECONDS = 20.0
+TYPES = ", ".join(REFERENCE_TYPES.values())
+
+
+def check(
+    references: tuple[discord.Attachment, ...], prompt_file: discord.Attachment | None
+) -> Complaint | None:
+    """What Discord's own words about the files already tell: type by name, and size."""
+    for reference in references:
+        kind = (reference.content_type or "").partition(";")[0].strip().lower()
+        if kind not in REFERENCE_TYPES:
+            return _not_an_image(reference)
+        if reference.size > REFERENCE_BYTES:
+            return Complaint(
+                N_("{name} is too large: {size} MB."),
+                N_("An image may have up to {limit} MB. Make it smaller and ask again."),
+                (
+                    *_named(reference),
+                    ("size", _mb(reference.size)),
+                    ("limit", _mb(REFERENCE_BYTES)),
+                ),
+            )
+    if prompt_file is None:
+        return None
+    if not prompt_file.filename.lower().endswith(".txt"):
+        return Complaint(
+            N_("{name} is not a text file."),
+            N_("Attach the prompt as a .txt file."),
+            _named(prompt_file),
+        )
+    if prompt_file.size > TEXT_BYTES:
+        return Complaint(
+            N_("{name} is too large for a prompt."),
+            N_("A prompt has at most 20,000 characters: shorten the file."),
+            _named(prompt_file),
+        )
+    return None
+
+
+async def look(references: tuple[discord.Attachment, ...]) -> Complaint | None:
+    """Read each reference once: its name may promise an image that its bytes are not."""
+    for reference in references:
+        data = await _read(reference)
+        if data is None:
+            return _unreadable(reference)
+        try:
+            images.probe(data)
+        except images.ImageError:
+            return _not_an_image(reference)
+    return None
+
+
+async def text(prompt_file: discord.Attachment) -> str | Complaint:
+    """The text of a prompt file, or why it cannot be used."""
+    data = await _read(prompt_file)
+    if data is None:
+        return _unreadable(prompt_file)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return Complaint(
+            N_("{name} is not plain text."),
+            N_("Save the prompt as a UTF-8 text file and attach it again."),
+            _named(prompt_file),
+        )
+
+
+async def _read(attachment: discord.Attachment) -> bytes | None:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await attachment.read()
+    except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError):
+        return None
+
+
+def _not_an_image(attachment: discord.Attachment) -> Complaint:
+    return Complaint(
+        N_("{name} is not an image that can be used."),
+        N_("Attach a {types} file."),
+        (*_named(attachment), ("types", TYPES)),
+    )
+
+
+def _unreadable(attachment: discord.Attachment) -> Complaint:
+    return Complaint(
+        N_("{name} could not be read from Discord."),
+        N_("Attach it again."),
+        _named(attachment),
+    )
+
+
+def _named(attachment: discord.Attachment) -> tuple[tuple[str, object], ...]:
+    # In a code span no name can ping, link or break out; backticks cannot stand in one.
+    return (("name", f"`{attachment.filename.replace('`', '_')[:80]}`"),)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1024 / 1024:.1f}".removesuffix(".0")
