@@ -1,7 +1,7 @@
 """The animals of stand-in pictures.
 
-Owns how an animal looks, about twenty units tall with its foot at the origin; it never decides where
-one goes.
+Owns how an animal looks, about twenty units tall with its foot at the origin; it never decides
+where one goes.
 """
 
 from __future__ import annotations

@@ -34,7 +34,10 @@ class DatedReply:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Cut the connection without a byte; with `after`, once the true work is done."""
+    """Cut the connection without a byte; with `after`, once the true work is done.
+
+    On a connection used before, some clients (aiohttp is one) send a GET again by themselves.
+    """
 
     after: bool = False
 
@@ -52,10 +55,14 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Send the true answer's body piece by piece over about `seconds` real seconds."""
+    """Send the true answer's body piece by piece over about `seconds` real seconds.
+
+    With `cut` the connection breaks half-way.
+    """
 
     seconds: float
     pieces: int = 10
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

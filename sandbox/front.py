@@ -39,11 +39,12 @@ class Front:
         async def handle(request: web.Request) -> web.StreamResponse:
             self.book.requests[route] += 1
             request_id = "req_" + secrets.token_hex(8)
+            headers = {"X-Request-Id": request_id}
             if request.headers.get("Authorization") != f"Bearer {self.api_key}":
                 refusal = contract.gateway(401, code="permission_denied", request_id=request_id)
-                return self.send(route, refusal)
+                return self.send(route, refusal, headers=headers)
             wait = self.limit.enter(self.clock())
-            headers = {"X-Request-Id": request_id, **self.limit.headers(self.clock())}
+            headers |= self.limit.headers(self.clock())
             if wait is not None:
                 headers["Retry-After"] = str(wait)
                 refusal = contract.gateway(429, code="rate_limit_exceeded", request_id=request_id)
@@ -112,8 +113,7 @@ class Front:
 
     def _drop(self, route: str, request: web.Request) -> web.StreamResponse:
         self.book.answers[route, 0] += 1
-        if request.transport is not None:
-            request.transport.abort()
+        _hang_up(request)
         return web.Response()
 
     async def _drip(
@@ -127,6 +127,9 @@ class Front:
         step = max(1, -(-len(answer.body) // fault.pieces))
         for start in range(0, len(answer.body), step):
             await asyncio.sleep(fault.seconds / fault.pieces)
+            if fault.cut and start * 2 >= len(answer.body):
+                _hang_up(request)
+                break
             await response.write(answer.body[start : start + step])
         return response
 
@@ -141,6 +144,11 @@ class Front:
         for start in range(0, fault.size, _PIECE):
             await response.write(piece[: fault.size - start])
         return response
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _pause(fault: faults.Fault | None) -> Pause:

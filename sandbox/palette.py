@@ -216,6 +216,11 @@ def read(prompt: str, *, seed: int, invent: bool = True) -> Reading:
     return Reading(mood, setting, subjects, dice)
 
 
+def subject_names() -> frozenset[str]:
+    """Every subject a prompt can name."""
+    return frozenset(_SUBJECT_WORDS)
+
+
 def _chosen(names: list[str]) -> Mood:
     """The first mood named, but a dark one wins: a winter night is a night with snow."""
     mood = next((MOODS[name] for name in names if MOODS[name].dark), MOODS[names[0]])

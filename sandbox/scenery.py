@@ -111,7 +111,7 @@ def _ridge(dice: random.Random, *, wild: float) -> list[tuple[float, float, floa
     ]
 
 
-def _hills(  # noqa: PLR0913 (each is a way landscapes differ)
+def _hills(
     image: Image.Image,
     reading: palette.Reading,
     *,
@@ -144,7 +144,7 @@ def _hills(  # noqa: PLR0913 (each is a way landscapes differ)
         draw.polygon([(0, high), *outline, (wide, high)], fill=colour)
 
 
-def _woods(  # noqa: PLR0913 (each is a way woods differ)
+def _woods(
     draw: ImageDraw.ImageDraw,
     outline: Sequence[pen.Point],
     reading: palette.Reading,
@@ -281,7 +281,7 @@ def _city(image: Image.Image, reading: palette.Reading) -> None:
     draw.rectangle((0, high * 0.85, wide, high), fill=palette.darker(mood.near, by=0.35))
 
 
-def _panes(  # noqa: PLR0913 (a rectangle, a size and three colours' worth of detail)
+def _panes(
     draw: ImageDraw.ImageDraw,
     dice: random.Random,
     *,

@@ -193,7 +193,7 @@ class TaskBook:
         if claim is not None and not claim.task_id:
             del self._claims[key]
 
-    def open(  # noqa: PLR0913 (all of it is the task)
+    def open(
         self,
         order: contract.Order,
         *,

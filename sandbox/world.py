@@ -12,13 +12,17 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import simcord
+from simcord import _clock as simcord_clock
 
 from bot import app, logs, settings
+from bot import clock as clocks
 from bot.app import App
+from bot.clock import Clock
 from sandbox import gallery
 from sandbox.hiapi import StandIn
 
@@ -41,6 +45,17 @@ STATES = {
 }
 
 
+class _SharedClock(simcord_clock.Clock):
+    """The simulated Discord and the bot read the same clock, so ages and dates agree."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything that is up while the demo runs."""
@@ -54,17 +69,21 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, *, seconds: tuple[float, float, float] = SECONDS, **changes: Any
+    folder: Path,
+    *,
+    seconds: tuple[float, float, float] = SECONDS,
+    clock: Clock = clocks.system,
+    **changes: Any,
 ) -> AsyncIterator[World]:
     """A simulated server with one channel and one member, the bot in it, the loops running.
 
     `changes` are settings that differ from the demo's own.
     """
-    cdn: list[simcord.Backend] = []
+    discord: list[simcord.Env] = []
 
     async def resolve(url: str) -> bytes:
         # Uploads in the simulated Discord have addresses that no network knows.
-        data = cdn[0].cdn.get(url) if cdn else None
+        data: bytes | None = discord[0].backend.cdn.get(url) if discord else None
         if data is None:
             raise gallery.UnfetchableError(url)
         return data
@@ -86,10 +105,12 @@ async def opened(
             }
         )
         async with (
-            app.opened(configured, shard_count=1) as easel,
+            app.opened(configured, clock=clock, shard_count=1) as easel,
             simcord.run(easel.bot, check_errors=False) as env,
         ):
-            cdn.append(env.backend)
+            discord.append(env)
+            env.backend.clock = _SharedClock(clock)
+            env.backend.edit_bot_profile("Easel")
             guild = env.create_guild("Easel demo")
             channel = guild.create_text_channel("art")
             member = guild.add_member(env.create_user("you"))

@@ -27,6 +27,9 @@ T = TypeVar("T")
 BATCH = 64
 POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
+# PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
+DEADLOCK = "40P01"
+DEADLOCK_ATTEMPTS = 5
 
 
 class LedgerError(Exception):
@@ -36,21 +39,23 @@ class LedgerError(Exception):
 class Ledger:
     """An open ledger. Use as an async context manager; `run` is the only way in."""
 
-    def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url)
+    def __init__(self, url: str, *, lock_wait_ms: int = LOCK_WAIT_MS) -> None:
+        self.url = _url(url)
         self._sqlite = self.url.get_backend_name() == "sqlite"
-        if not self._sqlite and self.url.get_backend_name() == "postgresql":
-            self.url = self.url.set(drivername="postgresql+psycopg")
-        self._engine = _sqlite_engine(self.url) if self._sqlite else _postgres_engine(self.url)
+        if self._sqlite:
+            self._engine = _sqlite_engine(self.url, lock_wait_ms)
+        else:
+            self._engine = _postgres_engine(self.url)
         self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._threads: ThreadPoolExecutor | None = None
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.to_thread(self._prepare)
-        except sa.exc.DBAPIError as error:
-            raise LedgerError(f"DATABASE_URL cannot be opened: {error.orig}") from error
+            await asyncio.to_thread(self._prepare, upgrade=self._sqlite)
+        except LedgerError:
+            self._engine.dispose()
+            raise
         if self._sqlite:
             self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
             self._writer.start()
@@ -59,13 +64,14 @@ class Ledger:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._writer is not None:
+        # Taken away first: a verb asked for from here on is refused, not forgotten in the queue.
+        writer, self._writer = self._writer, None
+        threads, self._threads = self._threads, None
+        if writer is not None:
             self._waiting.put(None)
-            await asyncio.to_thread(self._writer.join)
-            self._writer = None
-        if self._threads is not None:
-            await asyncio.to_thread(self._threads.shutdown)
-            self._threads = None
+            await asyncio.to_thread(writer.join)
+        if threads is not None:
+            await asyncio.to_thread(threads.shutdown)
         await asyncio.to_thread(self._engine.dispose)
 
     async def run(
@@ -81,7 +87,9 @@ class Ledger:
         """
         loop = asyncio.get_running_loop()
         if self._threads is not None:
-            return await loop.run_in_executor(self._threads, self._transact, verb, args, kwargs)
+            work = loop.run_in_executor(self._threads, self._transact, verb, args, kwargs)
+            # Shielded, or a verb that waits for its thread would be dropped with its caller.
+            return await asyncio.shield(work)
         if self._writer is None:
             raise LedgerError("the ledger is closed")
         call = _Call(loop, loop.create_future(), lambda conn: verb(conn, *args, **kwargs))
@@ -90,35 +98,44 @@ class Ledger:
         return result
 
     def _transact(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        for _ in range(DEADLOCK_ATTEMPTS - 1):
+            try:
+                with self._engine.begin() as conn:
+                    return verb(conn, *args, **kwargs)
+            except sa.exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) != DEADLOCK:
+                    raise
         with self._engine.begin() as conn:
             return verb(conn, *args, **kwargs)
 
-    def _prepare(self) -> None:
-        """Bring a SQLite file to the newest version; on PostgreSQL only compare and say so."""
+    def migrate(self) -> None:
+        """Bring the database to the newest version (blocking; for the command line)."""
+        self._prepare(upgrade=True)
+
+    def _prepare(self, *, upgrade: bool) -> None:
+        """Bring the database to the newest version, or only compare and say so."""
         if self._sqlite:
             _private_file(self.url.database)
-        with self._engine.connect() as conn:
-            version = _version(conn)
-        if version == schema.HEAD:
-            return
+        try:
+            with self._engine.connect() as conn:
+                version = _version(conn)
+            if version != schema.HEAD:
+                self._migrate(version, upgrade=upgrade)
+        except sa.exc.DBAPIError as error:
+            cause = " ".join(str(error.orig).split())
+            raise LedgerError(f"DATABASE_URL cannot be opened: {cause}") from error
+
+    def _migrate(self, version: str | None, *, upgrade: bool) -> None:
         # Imported late: Alembic is needed once per upgrade, not in every process.
         from bot.ledger import migrate  # noqa: PLC0415
 
         migrate.check(version)
-        if not self._sqlite:
+        if not upgrade:
             raise LedgerError(
                 "The database is not at this version of Easel: run 'python -m bot migrate' first."
             )
-        if version is not None:
+        if self._sqlite and version is not None:
             migrate.copy_file(self.url.database, version)
-        migrate.upgrade(self._engine)
-
-    def migrate(self) -> None:
-        """Bring the database to the newest version (blocking; for the command line)."""
-        from bot.ledger import migrate  # noqa: PLC0415 - as above
-
-        with self._engine.connect() as conn:
-            migrate.check(_version(conn))
         migrate.upgrade(self._engine)
 
     def _write(self) -> None:
@@ -161,28 +178,46 @@ class _Call:
             self.future.set_result(self.result)
 
 
+class _RolledBackError(Exception):
+    """One verb's failure ended the whole transaction."""
+
+
 def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
     """Run the calls in one transaction; a call that fails takes only itself back."""
-    try:
-        with conn.begin():
-            for call in calls:
-                try:
-                    with conn.begin_nested() if len(calls) > 1 else contextlib.nullcontext():
-                        call.result = call.verb(conn)
-                except sa.exc.OperationalError:
-                    raise  # locked, full, read-only: true of the whole transaction
-                except BaseException as error:  # noqa: BLE001 - it is the caller's to see
-                    call.error = error
-                    if len(calls) == 1:
-                        raise
-    except BaseException as error:  # noqa: BLE001 - nothing was committed: all must hear it
-        for call in calls:
-            call.error = call.error or error
+    pending = calls
+    while pending:
+        try:
+            with conn.begin():
+                for call in pending:
+                    _attempt(conn, call, alone=len(pending) == 1)
+            break
+        except _RolledBackError:
+            pending = [call for call in pending if call.error is None]
+        except BaseException as error:
+            # Locked, read-only, no room for the commit: true of all of them.
+            for call in pending:
+                call.error = call.error or error
+            break
     for loop in {call.loop for call in calls}:
         mine = [call for call in calls if call.loop is loop]
         # A loop that was closed meanwhile has nobody left to tell.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_answer, mine)
+
+
+def _attempt(conn: sa.Connection, call: _Call, *, alone: bool) -> None:
+    savepoint = None if alone else conn.begin_nested()
+    try:
+        call.result = call.verb(conn)
+        if savepoint is not None:
+            savepoint.commit()
+    except BaseException as error:
+        call.error = error
+        # On a full disk SQLite takes everything back: then no savepoint is left to return to.
+        driver: Any = conn.connection.dbapi_connection
+        if savepoint is None or not driver.in_transaction:
+            raise _RolledBackError from error
+        savepoint.rollback()
 
 
 def _answer(calls: list[_Call]) -> None:
@@ -203,7 +238,17 @@ def _private_file(database: str | None) -> None:
         raise LedgerError(f"DATABASE_URL: {path} cannot be written: {error.strerror}") from error
 
 
-def _sqlite_engine(url: sa.URL) -> sa.Engine:
+def _url(text: str) -> sa.URL:
+    """The address of a database that Easel knows, with the driver that it uses."""
+    drivers = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+    try:
+        url = sa.make_url(text)
+        return url.set(drivername=drivers[url.get_backend_name()])
+    except (sa.exc.ArgumentError, KeyError) as error:
+        raise LedgerError("DATABASE_URL must begin with sqlite:/// or postgresql://") from error
+
+
+def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
     engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
 
     @sa.event.listens_for(engine, "connect")
@@ -212,7 +257,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout={LOCK_WAIT_MS}",
+            f"busy_timeout={lock_wait_ms}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",

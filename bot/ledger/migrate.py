@@ -52,7 +52,12 @@ def copy_file(database: str | None, version: str) -> Path:
     source = Path(database or "")
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = source.with_name(f"{source.name}.before-{version}-{stamp}")
-    target.touch(0o600)
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
+    try:
+        target.touch(0o600)
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    except (OSError, sqlite3.Error) as error:
+        raise ledger.LedgerError(
+            f"The database could not be copied to {target} before its upgrade: {error}"
+        ) from error
     return target

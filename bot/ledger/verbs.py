@@ -4,8 +4,10 @@ It owns when a job may move and what moves with it (the reply's count, the day's
 waits and never looks at the clock: the time is handed in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -67,28 +69,32 @@ def confirm(
     conn: sa.Connection, reply_id: str, *, message_id: int | None, private: bool, now: datetime
 ) -> int:
     """received -> queued: Discord took the acknowledgement. Returns how many jobs moved."""
-    waiting = conn.execute(
-        sa.select(jobs.c.id, jobs.c.user_id)
-        .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
-        .order_by(jobs.c.slot)
-    ).all()
+    waiting = _lock_received(conn, reply_id)
     if not waiting:
         return 0
     turn = _next_turn(conn, waiting[0].user_id)
-    moved = 0
     for offset, row in enumerate(waiting):
-        moved += conn.execute(
+        conn.execute(
             sa.update(jobs)
             .where(jobs.c.id == row.id, jobs.c.state == State.RECEIVED)
             .values(state=State.QUEUED, turn=turn + offset, due_at=now)
-        ).rowcount
-    if moved:
-        conn.execute(
-            sa.update(replies)
-            .where(replies.c.id == reply_id)
-            .values(message_id=message_id, private=private)
         )
-    return moved
+    conn.execute(
+        sa.update(replies)
+        .where(replies.c.id == reply_id)
+        .values(message_id=message_id, private=private)
+    )
+    return len(waiting)
+
+
+def _lock_received(conn: sa.Connection, reply_id: str) -> Sequence[sa.Row[Any]]:
+    """The jobs of a reply that are still `received`, locked in one order for who comes second."""
+    return conn.execute(
+        sa.select(jobs.c.id, jobs.c.user_id, jobs.c.created_at)
+        .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
+        .order_by(jobs.c.slot)
+        .with_for_update()
+    ).all()
 
 
 def _next_turn(conn: sa.Connection, user_id: int) -> int:
@@ -120,20 +126,21 @@ def amend(conn: sa.Connection, reply_id: str, *, prompt: str) -> int:
 
 def withdraw(conn: sa.Connection, reply_id: str, *, now: datetime) -> int:
     """received -> withdrawn: Discord never took the acknowledgement. The jobs are uncounted."""
-    gone = conn.execute(
+    gone = _lock_received(conn, reply_id)
+    if not gone:
+        return 0
+    conn.execute(
         sa.update(jobs)
         .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
         .values(state=State.WITHDRAWN, settled_at=now)
-        .returning(jobs.c.created_at)
-    ).all()
+    )
     for row in gone:
         _uncount(conn, row.created_at)
-    if gone:
-        conn.execute(
-            sa.update(replies)
-            .where(replies.c.id == reply_id)
-            .values(delivery=Delivery.WITHDRAWN, token=None)
-        )
+    conn.execute(
+        sa.update(replies)
+        .where(replies.c.id == reply_id)
+        .values(delivery=Delivery.WITHDRAWN, token=None)
+    )
     return len(gone)
 
 
