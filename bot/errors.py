@@ -1,4 +1,4 @@
-"""What can go wrong with a job, and the words for it: one code per cause, read by people and operators.
+"""What can go wrong with a job: one code per cause, with words for people and for operators.
 
 It owns the vocabulary of failure; it never raises, retries or sends anything.
 

@@ -10,7 +10,8 @@ anew, and edits, which may be repeated safely, are repeated.
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -123,7 +124,7 @@ class Messenger:
 
     async def _by_token(self, target: Target, card: Card) -> None:
         client = self._bound()
-        with _parameters(card) as form:
+        with _form(card) as form:
             # What Interaction.edit_original_response does, with nothing but id and token in hand.
             await async_context.get().edit_original_interaction_response(
                 target.application_id,
@@ -138,7 +139,7 @@ class Messenger:
 
     async def _by_bot(self, target: Target, card: Card) -> None:
         client = self._bound()
-        with _parameters(card) as form:
+        with _form(card) as form:
             await client.http.edit_message(target.channel_id, target.message_id or 0, params=form)
 
     async def _knows(self, target: Target) -> bool | None:
@@ -166,27 +167,23 @@ class Messenger:
         return self._client
 
 
-class _parameters:  # noqa: N801 - a context manager, read like the function it stands for
+@contextmanager
+def _form(card: Card) -> Iterator[MultipartParameters]:
     """The form of one attempt; its buffers are closed after it.
 
     discord.File.close() leaves the buffer in a reference cycle: without closing the buffer
     itself, every picture would live until the next full garbage collection.
     """
-
-    def __init__(self, card: Card) -> None:
-        self._files = cards.files(card)
-        self._form = handle_message_parameters(
+    files = cards.files(card)
+    try:
+        with handle_message_parameters(
             view=cards.CardView(card),
-            attachments=self._files,
+            attachments=files,
             allowed_mentions=discord.AllowedMentions.none(),
-        )
-
-    def __enter__(self) -> MultipartParameters:
-        return self._form.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._form.__exit__(*error)
-        for file in self._files:
+        ) as form:
+            yield form
+    finally:
+        for file in files:
             file.fp.close()
 
 

@@ -1,6 +1,6 @@
 """The values that travel along the pipeline, and the table of arrows between a job's states.
 
-It owns the words job, reply, request, reference and outcome; it never does I/O and knows no library.
+It owns the words job, reply, request, reference and outcome; it never does I/O.
 """
 
 import base64

@@ -36,7 +36,7 @@ class Imagine(commands.Cog):
         prompt: str,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
-        private: bool = False,  # noqa: FBT001, FBT002 - an option's type and default
+        private: bool = False,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
         model = self._intake.catalog.imagine

@@ -46,7 +46,7 @@ class Remix(commands.Cog):
         image5: discord.Attachment | None = None,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
-        private: bool = False,  # noqa: FBT001, FBT002 - an option's type and default
+        private: bool = False,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
         given = (image1, image2, image3, image4, image5)
