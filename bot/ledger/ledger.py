@@ -193,7 +193,7 @@ def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
             break
         except _RolledBackError:
             pending = [call for call in pending if call.error is None]
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whoever asked must hear of it
             # Locked, read-only, no room for the commit: true of all of them.
             for call in pending:
                 call.error = call.error or error

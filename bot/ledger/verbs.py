@@ -87,7 +87,7 @@ def confirm(
     return len(waiting)
 
 
-def _lock_received(conn: sa.Connection, reply_id: str) -> Sequence[sa.Row[Any]]:
+def _lock_received(conn: sa.Connection, reply_id: str) -> Sequence[Any]:
     """The jobs of a reply that are still `received`, locked in one order for who comes second."""
     return conn.execute(
         sa.select(jobs.c.id, jobs.c.user_id, jobs.c.created_at)
