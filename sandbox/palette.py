@@ -222,16 +222,20 @@ def subject_names() -> frozenset[str]:
 
 
 def _chosen(names: list[str]) -> Mood:
-    """The first mood named, but a dark one wins: a winter night is a night with snow."""
-    mood = next((MOODS[name] for name in names if MOODS[name].dark), MOODS[names[0]])
-    if mood.dark and "winter" in names:
-        snow = MOODS["winter"]
-        return replace(
-            mood,
-            far=mix(snow.far, mood.far, share=0.7),
-            near=mix(snow.near, mood.middle, share=0.4),
-        )
-    return mood
+    """The first mood named, but a dark one wins, and winter only lays snow on another one's land."""
+    skies = [MOODS[name] for name in names if name != "winter"]
+    if not skies:
+        return MOODS["winter"]
+    mood = next((sky for sky in skies if sky.dark), skies[0])
+    if "winter" not in names:
+        return mood
+    snow = MOODS["winter"]
+    light = mood.middle if mood.dark else mood.horizon
+    return replace(
+        mood,
+        far=mix(snow.far, mood.far, share=0.6),
+        near=mix(snow.near, light, share=0.4 if mood.dark else 0.16),
+    )
 
 
 def _named(words: list[str], table: str) -> list[str]:

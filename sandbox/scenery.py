@@ -161,7 +161,9 @@ def _woods(
             continue
         height = tall * dice.uniform(0.7, 1.25)
         pencil = pen.Pen(draw, x + dice.uniform(-1, 1) * short, y + 0.6 * short, unit=short)
-        shade = palette.mix(colour, reading.mood.near, share=0.16 + 0.1 * dice.random())
+        # Firs stand out darker, also where the land is snow.
+        toned = palette.mix(colour, reading.mood.near, share=0.16)
+        shade = palette.darker(toned, by=0.04 + 0.14 * share * dice.random())
         pine(pencil, height, shade)
 
 
@@ -173,7 +175,6 @@ def pine(pencil: pen.Pen, height: float, colour: palette.Colour) -> None:
         reach = half * (1 - 0.24 * tier)
         top = min(height, low + height * 0.46)
         pencil.shape(((-reach, low), (reach, low), (0, top)), colour)
-    pencil.box(-height * 0.03, -0.4, height * 0.03, height * 0.1, palette.darker(colour, by=0.3))
 
 
 def _sea(image: Image.Image, reading: palette.Reading, light: pen.Point) -> None:
