@@ -222,7 +222,7 @@ def subject_names() -> frozenset[str]:
 
 
 def _chosen(names: list[str]) -> Mood:
-    """The first mood named, but a dark one wins, and winter only lays snow on another one's land."""
+    """The first mood named, but a dark one wins, and winter only lays snow on the land."""
     skies = [MOODS[name] for name in names if name != "winter"]
     if not skies:
         return MOODS["winter"]
