@@ -329,16 +329,18 @@ class TestNoAnswer:
 
 
 class TestSecrets:
-    async def test_a_server_that_quotes_the_key_does_not_make_us_quote_it(self, pair):
+    async def test_a_server_that_quotes_the_key_does_not_make_us_quote_it(self):
         secret = "plain-words-that-are-a-key"
         body = json.dumps({"code": 401, "message": f"wrong key {secret}"}).encode()
-        pair.server.fault(faults.raw(body, code=401), on="list")
-        async with Client(
-            api_key=secret, base_url=pair.server.base_url, budget=roomy()
-        ) as stranger:
-            own = await outcome(stranger.page())
+        async with (
+            StandIn(api_key=secret) as server,
+            Client(api_key=secret, base_url=server.base_url, budget=roomy()) as client,
+        ):
+            server.fault(faults.raw(body, code=401), on="list")
+            own = await outcome(client.page())
         assert isinstance(own, hiapi.AuthenticationError)
-        assert secret not in f"{own!r} {own} {own.message} {own.body}"
+        assert own.message == "wrong key <key>"
+        assert secret not in f"{own!r} {own} {own.body}"
 
     async def test_a_wrong_key_is_the_same_to_both(self, pair):
         stranger = hiapi.HiAPI("wrong", base_url=pair.server.base_url, max_retries=0)

@@ -345,6 +345,14 @@ class TestObserve:
         await settle()
         assert (office.began("submit"), office.began("poll")) == ([], [0])
 
+    async def test_after_the_reset_a_submit_may_ask_even_from_the_reserve(self):
+        office = Office()
+        office.budget.reserve = 12
+        office.rate(0)
+        office.send("submit")
+        await office.clock.advance(30)
+        assert office.began("submit") == [0]
+
     async def test_a_reset_in_the_past_holds_nobody(self):
         office = Office()
         office.rate(0, resets_in=-5)
@@ -372,6 +380,20 @@ class TestCancel:
         await settle()
         assert office.starts == []
         assert office.budget.room() == 1
+        await office.clock.advance(WINDOW)
+        assert office.budget.room() == 1
+
+    async def test_what_was_given_back_is_also_given_back_to_the_servers_figure(self):
+        office = Office()
+        office.budget.pause(5)
+        (task,) = office.send("submit")
+        office.rate(3)
+        await settle()
+        office.clock.now += 5
+        office.budget.reserve = 0
+        task.cancel()
+        await settle()
+        assert office.budget.room() == 3
 
     async def test_what_was_given_back_late_is_not_counted_twice(self):
         office = Office(per_minute=1)

@@ -100,8 +100,9 @@ class TestCreated:
             wire.created(answer({"code": code, "data": {"taskId": TASK_ID}}))
         assert type(caught.value) is kind
 
-    def test_a_code_left_out_contradicts_nothing(self):
-        assert wire.created(answer({"data": {"taskId": TASK_ID}})).task_id == TASK_ID
+    @pytest.mark.parametrize("code", [{}, {"code": "200"}])
+    def test_a_code_left_out_or_in_quotes_contradicts_nothing(self, code):
+        assert wire.created(answer({**code, "data": {"taskId": TASK_ID}})).task_id == TASK_ID
 
     @pytest.mark.parametrize("status", [201, 202, 204])
     def test_another_success_than_200_is_unusable(self, status):
