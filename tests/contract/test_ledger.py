@@ -422,7 +422,7 @@ class TestTurns:
         assert [places[job_id] for job_id in order] == [0, 1, 2, 3, 4]
 
     @settings(
-        max_examples=150,
+        max_examples=100,
         deadline=None,
         print_blob=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
