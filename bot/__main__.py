@@ -46,8 +46,8 @@ def demo(
     try:
         # Late, because only the demo needs the simulated Discord and its many parts.
         from sandbox import world  # noqa: PLC0415
-    except ImportError as error:
-        _fail(f"The demo needs {error.name}: run 'make demo', which installs it.")
+    except ModuleNotFoundError as error:
+        _fail(f"The demo needs {error.name}: get Easel's repository and run 'make demo' there.")
     if prompt is None:
         logs.configure(level="INFO", style="console")
         code = asyncio.run(_until_signal(world.serve(port=port)))
@@ -75,7 +75,9 @@ def _load() -> settings.Settings:
         configured = settings.load()
     except settings.SettingsError as error:
         _fail(str(error))
-    logs.configure(level=configured.log_level, style=configured.log_format)
+    logs.configure(
+        level=configured.log_level, style=configured.log_format, secrets=configured.secrets()
+    )
     return configured
 
 
@@ -86,10 +88,13 @@ def _fail(sentence: str) -> NoReturn:
 
 async def _run(configured: settings.Settings) -> int:
     """Log in, work until a signal or a fatal refusal by Discord, leave in order."""
-    import discord  # noqa: PLC0415 - a second to import; `migrate` and `--help` need none
+    # A second to import, which `migrate` and `--help` need not wait for.
+    import aiohttp  # noqa: PLC0415
+    import discord  # noqa: PLC0415
 
     from bot import app  # noqa: PLC0415
     from bot.ledger.ledger import LedgerError  # noqa: PLC0415
+    from bot.web import WebError  # noqa: PLC0415
 
     try:
         async with app.opened(configured) as easel, easel.bot:
@@ -98,6 +103,9 @@ async def _run(configured: settings.Settings) -> int:
             except discord.LoginFailure:
                 typer.echo("Discord refuses DISCORD_TOKEN: copy it anew from the portal.", err=True)
                 return 2
+            except aiohttp.ClientError as error:
+                typer.echo(f"Discord is out of reach: {error}.", err=True)
+                return 1
             await easel.sync()
             await easel.start()
             log.info("easel.started", web_port=easel.web.port)
@@ -106,11 +114,8 @@ async def _run(configured: settings.Settings) -> int:
             finally:
                 await easel.stop()
                 log.info("easel.stopped")
-    except LedgerError as error:
+    except (LedgerError, WebError) as error:
         typer.echo(str(error), err=True)
-        return 2
-    except OSError as error:
-        typer.echo(f"WEB_PORT {configured.web_port}: {error.strerror or error}.", err=True)
         return 2
 
 

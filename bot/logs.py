@@ -6,53 +6,42 @@ It owns the format and the promise that no secret is written; it never decides w
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Collection
 
 import structlog
 
+_HIDDEN = "[hidden]"
+# Whatever ends a secret inside a line: a backslash stands before a quote that JSON has escaped.
+_END = r"\s\"'\\"
 # Interaction tokens stand in the paths of webhook and callback addresses, keys in headers.
 _SECRETS = re.compile(
-    r"(?P<path>/(?:webhooks|interactions)/\d+/)[^\s/?\"']+|(?P<key>sk-)[A-Za-z0-9_-]+"
-    r"|(?P<auth>(?:Bot|Bearer) )[^\s\"']+"
+    rf"(?P<path>/(?:webhooks|interactions)/\d+/)[^{_END}/?]+"
+    rf"|(?P<key>\b(?<![A-Za-z0-9]-)(?:hi-)?sk-)[\w-]+"
+    rf"|(?P<login>://[^{_END}/:@]*:)[^{_END}/@]+(?=@)"
+    rf"|(?P<header>(?i:authorization)[\"'\\]*\s*[:=,]\s*[\"'\\]*(?:\w+ +)?)[^{_END},}}]+"
+    rf"|(?P<scheme>\b(?:Bot|Bearer) +)[^{_END},}}]{{16,}}"
 )
+_SHORTEST = 8  # a configured secret that is shorter may be part of an honest word
+
+# Said at every start of what is done on purpose: no intent (see bot.discord_bot), no voice.
+_NOT_NEWS = ("intent seems to be disabled", "voice will NOT be supported")
+# At DEBUG these write the addresses that they call and the events that they read, with the
+# interaction tokens inside.
+_TALKATIVE = ("discord.http", "discord.webhook", "discord.gateway", "aiohttp.access")
 
 
-def _redact(match: re.Match[str]) -> str:
-    kept = match["path"] or match["key"] or match["auth"]
-    return f"{kept}[hidden]"
+def configure(*, level: str, style: str, secrets: Collection[str] = ()) -> None:
+    """Send everything, the libraries' lines included, through one chain to stderr.
 
-
-def _hide_secrets(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = _SECRETS.sub(_redact, value)
-    return event
-
-
-def configure(*, level: str, style: str) -> None:
-    """Send everything, the libraries' lines included, through one chain to stderr."""
+    `style` is `console` or `json`. `secrets` are hidden wherever they stand; what only looks like
+    a key or a token is hidden too.
+    """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-    ]
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer()
-        if style == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
-    last: list[structlog.types.Processor] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.format_exc_info,
-        _hide_secrets,
-        renderer,
     ]
     structlog.configure(
         processors=[
@@ -65,19 +54,15 @@ def configure(*, level: str, style: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
-    )
+    handler.setFormatter(_Formatter(shared, style=style, secrets=secrets))
     handler.setLevel(level)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # discord.py warns at each start of what is done on purpose here (see bot.discord_bot).
-    logging.getLogger("discord.state").addFilter(
-        lambda record: "intent seems to be disabled" not in record.getMessage()
-    )
-    # At DEBUG these write the addresses that they call, with the interaction tokens inside.
-    for name in ("discord.http", "discord.webhook", "discord.gateway", "aiohttp.access"):
+    for name in ("discord.state", "discord.client"):
+        logging.getLogger(name).addFilter(_is_news)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
 
 
@@ -86,3 +71,49 @@ def add_handler(handler: logging.Handler) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(min(root.level, handler.level))
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders a line, then hides: so nothing is missed, however deep in a value it stood."""
+
+    def __init__(
+        self,
+        before: list[structlog.types.Processor],
+        *,
+        style: str,
+        secrets: Collection[str],
+    ) -> None:
+        renderer: structlog.types.Processor = (
+            structlog.processors.JSONRenderer()
+            if style == "json"
+            else structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        )
+        super().__init__(
+            foreign_pre_chain=before,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+        # The longest first: one may be a part of another.
+        self._secrets = sorted(
+            (secret for secret in secrets if len(secret) >= _SHORTEST), key=len, reverse=True
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, _HIDDEN)
+        return _SECRETS.sub(_hide, line)
+
+
+def _hide(match: re.Match[str]) -> str:
+    return f"{match[match.lastgroup or 0]}{_HIDDEN}"
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    return not any(words in text for words in _NOT_NEWS)

@@ -21,7 +21,8 @@ class Loop:
     """Runs `step` in `workers` tasks. A step does one bounded round and returns rows moved.
 
     After a round that moved rows the next begins at once; after an idle one the worker waits
-    for `wake()` or `interval` seconds, whichever comes first.
+    for `wake()` or `interval` seconds, whichever comes first. After a failed one only time and
+    `stop()` end the pause: a wake-up changes nothing about what is broken.
     """
 
     def __init__(
@@ -38,10 +39,10 @@ class Loop:
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
         self._wakeups = [asyncio.Event() for _ in range(workers)]
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
-        self._stopping = False
+        self._stopping.clear()
         self._tasks = [
             asyncio.create_task(self._run(event), name=f"{self.name}-{number}")
             for number, event in enumerate(self._wakeups)
@@ -54,7 +55,7 @@ class Loop:
 
     async def stop(self, *, grace: float) -> None:
         """Let the rounds under way finish for at most `grace` seconds, then cancel them."""
-        self._stopping = True
+        self._stopping.set()
         self.wake()
         if not self._tasks:
             return
@@ -66,24 +67,31 @@ class Loop:
 
     async def _run(self, event: asyncio.Event) -> None:
         pause = FIRST_PAUSE
-        while not self._stopping:
+        while not self._stopping.is_set():
+            # Cleared before the round: a wake-up during it leads to another one.
             event.clear()
             try:
                 moved = await self._step()
-                pause = FIRST_PAUSE
-            except Exception:
-                # The one place besides the web handler and the tree hook that catches all:
-                # a stage that dies silently would leave every later job spinning.
+            # The one place besides the web handler and the tree hook that catches all: a stage
+            # that dies silently would leave every later job spinning.
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _cancelled():
+                    raise
                 log.exception("loop.round_failed", loop=self.name, retry_in=pause)
-                await self._wait(event, pause)
+                await self._wait(self._stopping, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            if not moved:
+            pause = FIRST_PAUSE
+            if not moved and not self._stopping.is_set():
                 await self._wait(event, self._interval)
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
-        if self._stopping:
-            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
+
+
+def _cancelled() -> bool:
+    """Whether this task was told to end, or only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -4,9 +4,10 @@ It owns the reading; it never prints a secret. `.env.example` and the README are
 test.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -31,9 +32,15 @@ def _split(value: object) -> object:
     return value
 
 
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
 CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 EVERYWHERE = "*"
+# Read as SQLAlchemy reads it: a password may hold anything but an @.
+_PASSWORD = re.compile(r"\w+://[^:/@]*:([^@]+)@")
 
 
 class Settings(BaseModel):
@@ -57,7 +64,10 @@ class Settings(BaseModel):
         description="Let people who installed the bot for themselves use it anywhere.",
     )
     max_jobs_per_day: int = Field(
-        default=100, ge=0, description="Pictures the whole bot may ask for per UTC day."
+        default=100,
+        ge=0,
+        le=1_000_000,
+        description="Pictures the whole bot may ask for per UTC day.",
     )
     imagine_model: str = Field(
         default="gpt-image-2-pro", min_length=1, description="The model behind /imagine."
@@ -80,6 +90,8 @@ class Settings(BaseModel):
     hiapi_poll_every: float = Field(
         default=5.0,
         ge=1.0,
+        le=300.0,
+        allow_inf_nan=False,
         description="Seconds between two looks at the running tasks; each look is one request "
         "per hundred tasks.",
     )
@@ -91,6 +103,7 @@ class Settings(BaseModel):
     queue_max_age: int = Field(
         default=7200,
         ge=60,
+        le=7 * 24 * 3600,
         description="Seconds after which a job that was never sent to HiAPI expires, uncounted.",
     )
     database_url: str = Field(
@@ -124,7 +137,7 @@ class Settings(BaseModel):
     def _server_ids(cls, value: frozenset[str]) -> frozenset[str]:
         if not value:
             raise ValueError(f"must name at least one server id, or {EVERYWHERE}")
-        wrong = sorted(part for part in value if part != EVERYWHERE and not part.isdecimal())
+        wrong = sorted(part for part in value if part != EVERYWHERE and not _digits(part))
         if wrong:
             raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
         return value
@@ -132,9 +145,15 @@ class Settings(BaseModel):
     @field_validator("hiapi_base_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("https", "http") or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            whole = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+        except ValueError:
+            whole = False
+        if not whole or parts.query or parts.fragment:
             raise ValueError("must be an address such as https://api.hiapi.ai/v1")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must not carry a user or password: they would be logged")
         local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         if parts.scheme == "http" and not local:
             raise ValueError("must be https: the key would travel in the clear")
@@ -147,10 +166,18 @@ class Settings(BaseModel):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return value.replace("postgres://", "postgresql://", 1)
 
+    def secrets(self) -> frozenset[str]:
+        """What must never be written: every secret setting, and the database's password."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        found = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
+        if password := _PASSWORD.match(self.database_url):
+            found |= {password[1], unquote(password[1])}
+        return frozenset(found)
+
 
 class _FromEnvironment(Settings, BaseSettings):
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8",
+        env_file_encoding="utf-8-sig",  # some editors on Windows begin a file with a mark
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -164,6 +191,10 @@ def load(env_file: Path = Path(".env")) -> Settings:
         return _FromEnvironment(_env_file=env_file)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file} is not UTF-8 text.") from None
+    except OSError as error:
+        raise SettingsError(f"{env_file} cannot be read: {error.strerror}.") from None
 
 
 def _sentence(error: ValidationError) -> str:

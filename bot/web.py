@@ -10,6 +10,10 @@ from aiohttp import web
 Check = Callable[[], Awaitable[str | None]]
 
 
+class WebError(Exception):
+    """The address cannot be listened on; the message is one sentence for the operator."""
+
+
 class WebServer:
     """`/healthz` answers while the event loop runs; `/readyz` when `check` finds nothing amiss."""
 
@@ -30,7 +34,12 @@ class WebServer:
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self.stop()
+            where = f"WEB_HOST {self._host} and WEB_PORT {self._port}"
+            raise WebError(f"{where} cannot be listened on: {error.strerror or error}.") from error
 
     async def stop(self) -> None:
         if self._runner is not None:
