@@ -1,0 +1,429 @@
+"""Random lives of many jobs under several workers, beside a model of a few dictionaries.
+
+The clock is moved by hand across a midnight, leases run out, the ledger is reopened; after every
+step the rows must be what the model says, and each change of state one of `model.ARROWS`.
+"""
+
+import asyncio
+import dataclasses
+import functools
+import shutil
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from bot.errors import Code
+from bot.ledger import deliveries, schema, verbs
+from bot.ledger.ledger import Ledger
+from bot.model import ARROWS, Delivery, End, Outcome, State
+from tests import build
+
+DAY_LIMIT = 14
+LEASE = timedelta(seconds=30)
+START = datetime(2026, 3, 14, 23, 57, tzinfo=UTC)
+LIVE = {State.RECEIVED, State.QUEUED, State.SUBMITTING, State.SUBMITTED}
+
+picks = st.integers(0, 1000)
+workers = st.sampled_from(["ada", "bob", "cyd"])
+seconds = st.integers(0, 45).map(lambda number: timedelta(seconds=number))
+outcomes = st.sampled_from(
+    [
+        build.pictures(),
+        build.failure(),
+        build.failure(Code.LOST, end=End.UNKNOWN),
+        build.failure(end=End.CANCELLED),
+    ]
+)
+
+
+@dataclasses.dataclass
+class Leased:
+    """What jobs and replies have in common: when they are due and who holds them."""
+
+    due_at: datetime
+    owner: str | None = None
+    until: datetime | None = None
+    attempts: int = 0
+
+    def free(self, now):
+        return self.due_at <= now and (self.until is None or self.until <= now)
+
+    def release(self):
+        self.owner = self.until = None
+
+
+@dataclasses.dataclass
+class Job(Leased):
+    id: str = ""
+    reply_id: str = ""
+    day: str = ""
+    state: State = State.RECEIVED
+    body: bytes | None = None
+    task: str | None = None
+    status: str | None = None
+    outcome: Outcome | None = None
+
+    def counts(self):
+        """MAX_JOBS_PER_DAY counts what may yet be billed or was."""
+        if self.state is State.WITHDRAWN:
+            return False
+        return self.state is not State.SETTLED or self.body is not None
+
+
+@dataclasses.dataclass
+class Reply(Leased):
+    delivery: Delivery = Delivery.OPEN
+    token_until: datetime | None = None
+
+
+@functools.cache
+def template():
+    path = Path(tempfile.mkdtemp(prefix="ledger-machine-")) / "template.db"
+    Ledger(f"sqlite:///{path}").migrate()
+    return path
+
+
+def rows(conn):
+    return {
+        table.name: conn.execute(sa.select(table)).mappings().all()
+        for table in (schema.jobs, schema.replies, schema.days)
+    }
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="ledger-machine-"))
+        shutil.copy(template(), self.folder / "easel.db")
+        self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.now = START
+        self.jobs = {}
+        self.replies = {}
+        self.asked = []
+        self.seen = {}
+        self.open()
+
+    def open(self):
+        self.ledger = Ledger(f"sqlite:///{self.folder / 'easel.db'}")
+        self.runner.run(self.ledger.__aenter__())
+
+    def teardown(self):
+        self.runner.run(self.ledger.__aexit__())
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+    def run(self, verb, *args, **kwargs):
+        return self.runner.run(self.ledger.run(verb, *args, **kwargs))
+
+    def job(self, pick):
+        return list(self.jobs.values())[pick % len(self.jobs)]
+
+    def reply_id(self, pick):
+        return list(self.replies)[pick % len(self.replies)]
+
+    def jobs_of(self, reply_id):
+        return [job for job in self.jobs.values() if job.reply_id == reply_id]
+
+    def counted(self):
+        return Counter(job.day for job in self.jobs.values() if job.counts())
+
+    def settled(self, job, outcome):
+        job.state, job.outcome = State.SETTLED, outcome
+        job.release()
+        self.replies[job.reply_id].due_at = self.now
+
+    # -- a person asks
+
+    @rule(user=st.integers(1, 3), count=st.integers(1, 4))
+    def receive(self, user, count):
+        reply = build.reply(user_id=user, count=count, now=self.now)
+        day = self.now.date().isoformat()
+        fits = self.counted()[day] + count <= DAY_LIMIT
+        answer = self.run(verbs.receive, reply, day_limit=DAY_LIMIT, now=self.now)
+        assert isinstance(answer, type(reply) if fits else verbs.DayFull)
+        if fits:
+            self.asked.append(reply)
+            self.replies[reply.id] = Reply(self.now, token_until=reply.target.token_expires_at)
+            for job in reply.jobs:
+                self.jobs[job.id] = Job(self.now, id=job.id, reply_id=reply.id, day=day)
+
+    @precondition(lambda self: self.asked)
+    @rule(pick=picks)
+    def receive_again(self, pick):
+        again = self.asked[pick % len(self.asked)]
+        assert self.run(verbs.receive, again, day_limit=10**6, now=self.now) is None
+
+    @precondition(lambda self: self.replies)
+    @rule(pick=picks, verb=st.sampled_from([verbs.confirm, verbs.confirm, verbs.withdraw]))
+    def acknowledge(self, pick, verb):
+        reply_id = self.reply_id(pick)
+        waiting = [job for job in self.jobs_of(reply_id) if job.state is State.RECEIVED]
+        if verb is verbs.withdraw:
+            assert self.run(verb, reply_id, now=self.now) == len(waiting)
+            if waiting:
+                self.replies[reply_id].delivery = Delivery.WITHDRAWN
+                self.replies[reply_id].token_until = None
+        else:
+            moved = self.run(verb, reply_id, message_id=7, private=False, now=self.now)
+            assert moved == len(waiting)
+        for job in waiting:
+            job.state = State.WITHDRAWN if verb is verbs.withdraw else State.QUEUED
+            job.due_at = job.due_at if verb is verbs.withdraw else self.now
+
+    # -- workers submit
+
+    @rule(worker=workers)
+    def claim(self, worker):
+        got = self.run(verbs.claim_queued, worker=worker, now=self.now, lease=LEASE)
+        free = [job for job in self.jobs.values() if job.free(self.now)]
+        repeated = {job.id for job in free if job.state is State.SUBMITTING}
+        wanted = repeated or {job.id for job in free if job.state is State.QUEUED}
+        assert (got.id in wanted) if wanted else got is None
+        if got is not None:
+            self.jobs[got.id].owner, self.jobs[got.id].until = worker, self.now + LEASE
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=picks, worker=workers)
+    def freeze(self, pick, worker):
+        self._freeze(self.job(pick), worker)
+
+    @precondition(lambda self: any(job.owner for job in self.jobs.values()))
+    @rule(pick=picks)
+    def freeze_own(self, pick):
+        held = [job for job in self.jobs.values() if job.owner]
+        self._freeze(held[pick % len(held)], held[pick % len(held)].owner)
+
+    def _freeze(self, job, worker):
+        body = f"{worker} at {self.now}".encode()
+        moved = self.run(verbs.freeze, job.id, worker=worker, body=body, now=self.now)
+        assert moved == (job.state is State.QUEUED and job.owner == worker)
+        if moved:
+            job.state, job.body = State.SUBMITTING, body
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=picks, worker=workers, delay=seconds)
+    def resend(self, pick, worker, delay):
+        job = self.job(pick)
+        due_at = self.now + delay
+        moved = self.run(verbs.resend_at, job.id, worker=worker, due_at=due_at)
+        assert moved == (job.state is State.SUBMITTING and job.owner == worker)
+        if moved:
+            job.due_at, job.attempts = due_at, job.attempts + 1
+            job.release()
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=picks, number=st.integers(1, 12))
+    def submit(self, pick, number):
+        job, task = self.job(pick), f"task-{number}"
+        taken = task in {other.task for other in self.jobs.values()}
+        if taken and job.state is State.SUBMITTING:
+            with pytest.raises(sa.exc.IntegrityError):
+                self.run(verbs.submitted, job.id, task_id=task, now=self.now)
+            return
+        moved = self.run(verbs.submitted, job.id, task_id=task, now=self.now)
+        assert moved == (job.state is State.SUBMITTING)
+        if moved:
+            job.state, job.task = State.SUBMITTED, task
+            job.release()
+
+    # -- tasks end
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=picks, status=st.sampled_from(["pending", "running"]))
+    def note_status(self, pick, status):
+        job = self.job(pick)
+        moved = self.run(verbs.note_status, {job.id: status, "unknown": status})
+        assert moved == (job.state is State.SUBMITTED)
+        if moved:
+            job.status = status
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=picks, one=outcomes, other=outcomes)
+    def settle_twice_at_once(self, pick, one, other):
+        job = self.job(pick)
+
+        async def both():
+            return await asyncio.gather(
+                *(
+                    self.ledger.run(verbs.settle, job.id, outcome=outcome, now=self.now)
+                    for outcome in (one, other)
+                )
+            )
+
+        first, second = self.runner.run(both())
+        assert first == (job.reply_id if job.state in LIVE else None)
+        assert second is None
+        if first is not None:
+            self.settled(job, one)
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=picks, outcome=outcomes)
+    def settle_and_fail(self, pick, outcome):
+        """A crash between the arrow and the commit: it never happened."""
+        job = self.job(pick)
+
+        def fail(conn):
+            verbs.settle(conn, job.id, outcome=outcome, now=self.now)
+            raise TimeoutError
+
+        with pytest.raises(TimeoutError):
+            self.run(fail)
+
+    @rule(age=seconds)
+    def expire(self, age):
+        before = self.now - age
+        due = [
+            job
+            for job in self.jobs.values()
+            if job.state is State.QUEUED and self._created(job) < before
+        ]
+        expired = self.run(verbs.expire_queued, before=before, now=self.now)
+        assert sorted(expired) == sorted(job.reply_id for job in due)
+        for job in due:
+            self.settled(job, Outcome(end=End.EXPIRED, code=Code.EXPIRED))
+
+    def _created(self, job):
+        return next(reply.created_at for reply in self.asked if reply.id == job.reply_id)
+
+    # -- workers deliver
+
+    @rule(worker=workers)
+    def claim_reply(self, worker):
+        got = self.run(deliveries.claim_reply, worker=worker, now=self.now, lease=LEASE)
+        ready = {
+            reply_id: reply
+            for reply_id, reply in self.replies.items()
+            if reply.delivery is Delivery.OPEN
+            and reply.free(self.now)
+            and all(job.state is State.SETTLED for job in self.jobs_of(reply_id))
+        }
+        if not ready:
+            assert got is None
+            return
+        reply = ready[got.id]
+        assert reply.due_at == min(each.due_at for each in ready.values())
+        assert got.settled
+        reply.owner, reply.until = worker, self.now + LEASE
+        reply.attempts += 1
+
+    @precondition(lambda self: self.replies)
+    @rule(pick=picks, worker=workers, delay=seconds, what=st.sampled_from(["renew", "postpone"]))
+    def keep(self, pick, worker, delay, what):
+        reply_id = self.reply_id(pick)
+        reply = self.replies[reply_id]
+        later = self.now + delay
+        if what == "renew":
+            moved = self.run(deliveries.renew, reply_id, worker=worker, until=later)
+        else:
+            moved = self.run(
+                deliveries.postpone, reply_id, worker=worker, due_at=later, trouble="later"
+            )
+        assert moved == (reply.delivery is Delivery.OPEN and reply.owner == worker)
+        if moved and what == "renew":
+            reply.until = later
+        elif moved:
+            reply.due_at = later
+            reply.release()
+
+    @precondition(lambda self: self.replies)
+    @rule(
+        pick=picks,
+        worker=workers,
+        delivery=st.sampled_from([Delivery.DELIVERED, Delivery.PARKED, Delivery.UNDELIVERABLE]),
+    )
+    def close(self, pick, worker, delivery):
+        reply_id = self.reply_id(pick)
+        reply = self.replies[reply_id]
+        moved = self.run(deliveries.close, reply_id, worker=worker, delivery=delivery, now=self.now)
+        assert moved == (reply.delivery is Delivery.OPEN and reply.owner == worker)
+        if moved:
+            reply.delivery, reply.token_until = delivery, None
+            reply.release()
+
+    @rule()
+    def erase_tokens(self):
+        dead = [
+            reply
+            for reply in self.replies.values()
+            if reply.token_until is not None and reply.token_until <= self.now
+        ]
+        assert self.run(deliveries.erase_tokens, now=self.now) == len(dead)
+        for reply in dead:
+            reply.token_until = None
+
+    # -- time passes, processes die
+
+    @rule(step=st.one_of(seconds, st.just(timedelta(minutes=15))))
+    def wait(self, step):
+        self.now += step
+
+    @rule()
+    def reopen(self):
+        self.runner.run(self.ledger.__aexit__())
+        self.open()
+
+    # -- what always holds
+
+    @invariant()
+    def rows_are_what_the_model_says(self):
+        found = self.run(rows)
+        assert {row["id"] for row in found["jobs"]} == set(self.jobs)
+        for row in found["jobs"]:
+            job = self.jobs[row["id"]]
+            assert row["state"] == job.state
+            assert (row["body"], row["task_id"], row["task_status"]) == (
+                job.body,
+                job.task,
+                job.status,
+            )
+            assert row["outcome"] == (job.outcome and job.outcome.dump())
+            assert (row["lease_owner"], row["lease_until"]) == (job.owner, job.until)
+            assert (row["due_at"], row["attempts"]) == (job.due_at, job.attempts)
+        assert {row["id"] for row in found["replies"]} == set(self.replies)
+        for row in found["replies"]:
+            reply = self.replies[row["id"]]
+            open_jobs = [job for job in self.jobs_of(row["id"]) if job.state is not State.SETTLED]
+            assert row["unsettled"] == len(open_jobs)
+            assert row["delivery"] == reply.delivery
+            assert (row["token"] is None) == (reply.token_until is None)
+            assert (row["lease_owner"], row["lease_until"]) == (reply.owner, reply.until)
+            assert (row["due_at"], row["attempts"]) == (reply.due_at, reply.attempts)
+        days = {row["day"]: row["jobs"] for row in found["days"] if row["jobs"]}
+        assert days == dict(self.counted())
+        assert all(count <= DAY_LIMIT for count in days.values())
+        self._follow(found)
+
+    def _follow(self, found):
+        """Against what was seen before, not against the model: every change is an arrow."""
+        for row in found["jobs"]:
+            state, task, outcome, body = self.seen.get(row["id"], (State.RECEIVED,) + (None,) * 3)
+            assert row["state"] == state or row["state"] in ARROWS[state]
+            for before, after in ((task, "task_id"), (outcome, "outcome"), (body, "body")):
+                assert before is None or row[after] == before
+            self.seen[row["id"]] = (
+                State(row["state"]),
+                row["task_id"],
+                row["outcome"],
+                row["body"],
+            )
+        for row in found["replies"]:
+            before = self.seen.get(row["id"], Delivery.OPEN)
+            assert before in {Delivery.OPEN, row["delivery"]}
+            self.seen[row["id"]] = row["delivery"]
+
+
+TestLedgerMachine = LedgerMachine.TestCase
+TestLedgerMachine.settings = settings(
+    max_examples=80,
+    stateful_step_count=50,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
