@@ -104,6 +104,7 @@ async def opened(
                 api_key=settings.hiapi_api_key.get_secret_value(),
                 base_url=settings.hiapi_base_url,
                 budget=budget,
+                now=clock,
             )
         )
         fetcher = await stack.enter_async_context(Fetcher(trusted=settings.hiapi_trusted_hosts))

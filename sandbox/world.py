@@ -30,6 +30,8 @@ from sandbox.hiapi import StandIn
 SECONDS = (2.0, 4.0, 1.0)
 HEADLESS_SECONDS = (0.3, 0.9, 0.3)
 PATIENCE = 120.0  # seconds until the headless run gives up
+# Looks at the running tasks must leave room for new pictures, and the real 60 hardly would.
+REQUESTS_PER_MINUTE = 600
 
 # Which log line says that a reply or its job is in which state.
 STATES = {
@@ -73,11 +75,13 @@ async def opened(
     *,
     seconds: tuple[float, float, float] = SECONDS,
     clock: Clock = clocks.system,
+    start: bool = True,
     **changes: Any,
 ) -> AsyncIterator[World]:
     """A simulated server with one channel and one member, the bot in it, the loops running.
 
-    `changes` are settings that differ from the demo's own.
+    All of them go by `clock`. Without `start` the loops stand still, for whoever would rather call
+    each stage's `step()`. `changes` are settings that differ from the demo's own.
     """
     discord: list[simcord.Env] = []
 
@@ -88,7 +92,15 @@ async def opened(
             raise gallery.UnfetchableError(url)
         return data
 
-    async with StandIn(seconds=seconds, resolve=resolve) as hiapi:
+    def unix_seconds() -> float:
+        return clock().timestamp()
+
+    async with StandIn(
+        seconds=seconds,
+        requests_per_minute=changes.setdefault("hiapi_requests_per_minute", REQUESTS_PER_MINUTE),
+        resolve=resolve,
+        clock=unix_seconds,
+    ) as hiapi:
         host = hiapi.base_url.removeprefix("http://")
         configured = settings.Settings(
             **{
@@ -115,7 +127,8 @@ async def opened(
             channel = guild.create_text_channel("art")
             member = guild.add_member(env.create_user("you"))
             await easel.sync()
-            await easel.start()
+            if start:
+                await easel.start()
             try:
                 yield World(app=easel, env=env, hiapi=hiapi, channel=channel, member=member)
             finally:

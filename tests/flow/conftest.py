@@ -1,0 +1,66 @@
+"""A studio for each test: real discord.py, the real app, the stand-in over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bot import delivery, messenger
+from sandbox import world as worlds
+from tests.flow.studio import MovedClock, Studio
+
+# At the first look, five seconds after the submission, a task is being painted; at the second
+# it has ended.
+SECONDS = (1.0, 6.0, 1.0)
+
+Open = Callable[..., AbstractAsyncContextManager[Studio]]
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def open_studio(tmp_path, clock, monkeypatch) -> Open:
+    """What opens a studio with other settings."""
+    # The pauses between attempts are the bot's only real waiting.
+    monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
+
+    @asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[Studio]:
+        options = {"seconds": SECONDS, "start": False, "hiapi_poll_every": 5.0, **changes}
+        async with worlds.opened(tmp_path, clock=clock, **options) as world:
+            yield Studio(
+                world=world,
+                clock=clock,
+                app=world.app,
+                channel=world.channel,
+                member=world.member,
+            )
+
+    return opened
+
+
+@pytest.fixture
+async def studio(open_studio: Open) -> AsyncIterator[Studio]:
+    ready: asyncio.Future[Studio] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    # One task opens and closes it: a fixture's two halves run in contexts of their own, and the
+    # simulated Discord wants to leave the one that it entered.
+    async def hold() -> None:
+        async with open_studio() as opened:
+            ready.set_result(opened)
+            await over.wait()
+
+    holding = asyncio.create_task(hold())
+    await asyncio.wait({holding, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if holding.done():
+        await holding
+    yield ready.result()
+    over.set()
+    await holding
