@@ -34,7 +34,7 @@ class Model:
     def input(self, request: Request) -> dict[str, object]:
         """The `input` object of a task. Ratio and resolution are always sent: defaults differ."""
         fields: dict[str, object] = {
-            "prompt": request.prompt,
+            "prompt": request.prompt.strip(),  # as it was counted
             "aspect_ratio": request.aspect_ratio,
             "resolution": request.resolution,
         }
