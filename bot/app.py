@@ -4,9 +4,6 @@ It alone names concrete classes; it never does a stage's work.
 """
 
 import asyncio
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
+from bot.callbacks import Callbacks
 from bot.catalog import Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
@@ -24,7 +22,8 @@ from bot.fetch import Fetcher
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.intake import Intake
-from bot.ledger import verbs
+from bot.ladder import Ladder
+from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.loops import Loop
 from bot.messenger import Messenger
@@ -35,7 +34,8 @@ from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tracker import Tracker
-from bot.web import WebServer
+from bot.web import CALLBACK_PATH, WebServer
+from cogs import buttons
 from cogs.imagine import Imagine
 from cogs.remix import Remix
 
@@ -91,10 +91,11 @@ async def opened(
     settings: Settings, *, clock: Clock = clocks.system, shard_count: int | None = None
 ) -> AsyncIterator[App]:
     """Open all parts of one process. Raises LedgerError if the database cannot be used."""
-    worker = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+    worker = leases.worker_name()
     catalog = Catalog.with_ids(imagine=settings.imagine_model, remix=settings.remix_model)
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(settings.database_url))
+        await ledger.run(leases.free, worker=worker)
         budget = Budget(
             per_minute=settings.hiapi_requests_per_minute,
             concurrency=settings.hiapi_concurrency,
@@ -137,7 +138,11 @@ async def opened(
             moved=changed,
         )
         progress = Progress(
-            ledger=ledger, messenger=messenger, clock=clock, expected=tracker.expected
+            ledger=ledger,
+            messenger=messenger,
+            clock=clock,
+            expected=tracker.expected,
+            held=lambda: submitter.held_by,
         )
         intake = Intake(
             ledger=ledger,
@@ -159,13 +164,18 @@ async def opened(
             clock=clock,
             worker=worker,
             queue_max_age=timedelta(seconds=settings.queue_max_age),
+            callback_url=(
+                f"{settings.public_url}{CALLBACK_PATH}{{}}".format if settings.public_url else None
+            ),
             submitted=submitted,
             settled=settled,
+            held=progress.all_changed,
         )
         deliverer = Deliverer(
             ledger=ledger,
             fetcher=fetcher,
             messenger=messenger,
+            ladder=Ladder(ledger=ledger, messenger=messenger, clock=clock, worker=worker),
             clock=clock,
             worker=worker,
             release=progress.release,
@@ -178,6 +188,7 @@ async def opened(
         showing = Loop("progress", progress.step, interval=0.5)
         delivering = Loop("delivery", deliverer.step, interval=1.0, workers=DELIVERERS)
         expiring = Loop("expiry", submitter.expire, interval=30.0)
+        noting = Loop("notes", progress.note, interval=10.0)
         recovering = Loop("recovery", recovery.step, interval=15.0)
 
         async def ready(bot: EaselBot) -> None:
@@ -185,6 +196,7 @@ async def opened(
 
         bot = EaselBot(
             cogs=(Imagine(intake=intake), Remix(intake=intake)),
+            buttons=(buttons.show_button(intake),),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,
@@ -201,7 +213,19 @@ async def opened(
                 return "the ledger does not answer"
             return None
 
-        web = WebServer(host=settings.web_host, port=settings.web_port, check=check)
+        secret = settings.hiapi_webhook_secret
+        callbacks = Callbacks(
+            secret=secret.get_secret_value() if secret else None,
+            clock=clock,
+            told=tracker.told,
+            hinted=tracker.hinted,
+        )
+        web = WebServer(
+            host=settings.web_host,
+            port=settings.web_port,
+            check=check,
+            callback=callbacks.receive,
+        )
         await web.start()
         stack.push_async_callback(web.stop)
         yield App(
@@ -217,5 +241,5 @@ async def opened(
             recovery=recovery,
             messenger=messenger,
             web=web,
-            loops=(submitting, tracking, showing, delivering, expiring, recovering),
+            loops=(submitting, tracking, showing, delivering, expiring, noting, recovering),
         )

@@ -17,6 +17,9 @@ COLOURS = {
     Tone.FINISHED: discord.Colour(0x3B8F5C),
     Tone.FAILED: discord.Colour(0xC4473A),
 }
+# What the id of a button begins with; the rest is the reply's id. It outlives any process.
+SHOW = "job:show:"
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -34,20 +37,37 @@ class CardView(discord.ui.LayoutView):
 
     def __init__(self, card: Card) -> None:
         super().__init__(timeout=None)
+        if card.plain:
+            self.add_item(discord.ui.TextDisplay(f"{card.heading}\n-# {escape(card.footer)}"))
+            if card.shots:
+                self.add_item(_gallery(card))
+            return
         box: discord.ui.Container[CardView] = discord.ui.Container(accent_colour=COLOURS[card.tone])
         box.add_item(discord.ui.TextDisplay(f"### {card.heading}\n{_byline(card)}"))
         if card.shots:
-            gallery: discord.ui.MediaGallery[CardView] = discord.ui.MediaGallery()
-            for shot in card.shots:
-                gallery.add_item(
-                    media=f"attachment://{shot.filename}", description=shot.alt or None
-                )
-            box.add_item(gallery)
+            box.add_item(_gallery(card))
         if card.notes:
             box.add_item(discord.ui.TextDisplay("\n".join(card.notes)))
+        if card.show_label:
+            row: discord.ui.ActionRow[CardView] = discord.ui.ActionRow()
+            row.add_item(
+                discord.ui.Button(
+                    label=card.show_label,
+                    style=discord.ButtonStyle.primary,
+                    custom_id=f"{SHOW}{card.reply_id}",
+                )
+            )
+            box.add_item(row)
         box.add_item(discord.ui.Separator())
         box.add_item(discord.ui.TextDisplay(f"-# {escape(card.footer)}"))
         self.add_item(box)
+
+
+def _gallery(card: Card) -> discord.ui.MediaGallery[CardView]:
+    gallery: discord.ui.MediaGallery[CardView] = discord.ui.MediaGallery()
+    for shot in card.shots:
+        gallery.add_item(media=f"attachment://{shot.filename}", description=shot.alt or None)
+    return gallery
 
 
 def _byline(card: Card) -> str:

@@ -14,6 +14,7 @@ from bot import images, render
 from bot.clock import Clock
 from bot.errors import Code
 from bot.fetch import Fetcher, FetchError
+from bot.ladder import Ladder
 from bot.ledger import deliveries
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result, Shown
@@ -42,6 +43,7 @@ class Deliverer:
         ledger: Ledger,
         fetcher: Fetcher,
         messenger: Messenger,
+        ladder: Ladder,
         clock: Clock,
         worker: str,
         release: Callable[[str], Awaitable[None]],
@@ -49,6 +51,7 @@ class Deliverer:
         self._ledger = ledger
         self._fetcher = fetcher
         self._messenger = messenger
+        self._ladder = ladder
         self._clock = clock
         self._worker = worker
         self._release = release
@@ -92,16 +95,34 @@ class Deliverer:
         found, lost = await self._fetch_all(reply)
         limit = reply.target.upload_limit
         card = await self._card(reply, found, lost, limit=limit)
-        shown = await self._messenger.show(reply.target, card)
+        shown = await self._ladder.climb(reply, card)
         if shown.result is Result.TOO_LARGE and card.shots:
             largest = max(len(shot.data) for shot in card.shots)
             log.warning("reply.too_large", size=largest, cause=shown.trouble)
             card = await self._card(reply, found, lost, limit=min(limit, largest) // 2)
-            shown = await self._messenger.show(reply.target, card)
+            shown = await self._ladder.climb(reply, card)
+            if shown.result is Result.TOO_LARGE:
+                card = render.linked(reply, _links(reply))
+                shown = await self._ladder.climb(reply, card)
         if shown.result is Result.OBJECTIONABLE:
             log.warning("reply.objectionable", cause=shown.trouble)
-            shown = await self._messenger.show(reply.target, card.quiet())
+            card = card.quiet()
+            shown = await self._ladder.climb(reply, card)
+        if shown.result is Result.REFUSED:
+            shown = await self._simplify(reply, card, shown)
         await self._close(reply, shown)
+
+    async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
+        """Discord finds the card ill-formed: the picture must come all the same."""
+        log.error("reply.card_refused", cause=shown.trouble)
+        shown = await self._ladder.climb(reply, card.simple())
+        if shown.result is not Result.REFUSED:
+            return shown
+        log.error("reply.simple_card_refused", cause=shown.trouble)
+        shown = await self._ladder.post_anew(reply, card.simple())
+        if shown.result is Result.SHOWN:
+            await self._messenger.delete(reply.target)
+        return shown
 
     async def _fetch_all(self, reply: Reply) -> tuple[dict[str, bytes], dict[str, Code]]:
         """The first picture of each job that has one, by job id; and why others have none."""
@@ -111,8 +132,10 @@ class Deliverer:
             if job.outcome is None or not job.outcome.pictures:
                 continue
             try:
-                found[job.id] = await self._fetch(job.outcome.pictures[0].url)
-            except FetchError as error:
+                data = await self._fetch(job.outcome.pictures[0].url)
+                images.probe(data)
+                found[job.id] = data
+            except (FetchError, images.ImageError) as error:
                 log.error("picture.lost", job=job.id, cause=f"{type(error).__name__}: {error}")
                 lost[job.id] = Code.PICTURE_LOST
         return found, lost
@@ -167,19 +190,30 @@ class Deliverer:
                 trouble=shown.trouble,
             )
             return
-        delivered = shown.result is Result.SHOWN
+        delivery = Delivery.UNDELIVERABLE
+        if shown.result is Result.SHOWN:
+            delivery = Delivery.DELIVERED
+        elif reply.noted:
+            delivery = Delivery.PARKED
         await self._ledger.run(
             deliveries.close,
             reply.id,
             worker=self._worker,
-            delivery=Delivery.DELIVERED if delivered else Delivery.UNDELIVERABLE,
+            delivery=delivery,
             now=now,
             trouble=shown.trouble or None,
         )
-        if delivered:
-            log.info("reply.delivered", jobs=[job.id for job in reply.jobs])
-        else:
+        if delivery is Delivery.UNDELIVERABLE:
             log.error("reply.undeliverable", result=shown.result, cause=shown.trouble)
+            return
+        event = "reply.delivered" if delivery is Delivery.DELIVERED else "reply.parked"
+        log.info(event, jobs=[job.id for job in reply.jobs], cause=shown.trouble or None)
+
+
+def _links(reply: Reply) -> tuple[str, ...]:
+    """The addresses of a reply's pictures, as far as a card may hold them."""
+    found = (_link(job) for job in reply.jobs if job.outcome and job.outcome.pictures)
+    return tuple(link for link in found if link is not None)
 
 
 def _link(job: Job) -> str | None:

@@ -6,6 +6,7 @@ It owns the gateway client; it never knows how a picture is made.
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import discord
 import structlog
@@ -50,6 +51,7 @@ class EaselBot(commands.AutoShardedBot):
         self,
         *,
         cogs: Sequence[commands.Cog],
+        buttons: Sequence[type[discord.ui.DynamicItem[Any]]],
         ready: Callable[["EaselBot"], Awaitable[None]],
         allow_dms: bool,
         allow_user_install: bool,
@@ -71,11 +73,13 @@ class EaselBot(commands.AutoShardedBot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=allow_user_install),
         )
         self._own_cogs = cogs
+        self._buttons = buttons
         self._on_login = ready
 
     async def setup_hook(self) -> None:
         for cog in self._own_cogs:
             await self.add_cog(cog)
+        self.add_dynamic_items(*self._buttons)
         await self._on_login(self)
 
     def fingerprint(self) -> str:

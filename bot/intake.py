@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.catalog import Catalog, Complaint
 from bot.clock import Clock
 from bot.i18n import N_
-from bot.ledger import verbs
+from bot.ledger import deliveries, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.model import Reply, Request, Target, open_reply
 from bot.policy import Place, Policy
@@ -115,6 +115,27 @@ class Intake:
         if moved:
             log.info("reply.queued", reply=reply.id, jobs=moved)
             self._queued(reply.id)
+
+    async def show(self, reply_id: str, target: Target) -> Complaint | None:
+        """A Show button was pressed: the reply goes on with the click's token, or why not."""
+        try:
+            reply = await self._ledger.run(
+                deliveries.reopen, reply_id, target=target, now=self.clock()
+            )
+        except (SQLAlchemyError, LedgerError) as error:
+            log.error("reply.not_reopened", reply=reply_id, cause=str(error))
+            return Complaint(
+                N_("The bot cannot look your picture up right now."),
+                N_("Please press Show again in a minute."),
+            )
+        if reply is None:
+            return Complaint(
+                N_("There is nothing left to show here."),
+                N_("The picture was shown already, or it is someone else's."),
+            )
+        log.info("reply.reopened", reply=reply.id)
+        self._queued(reply.id)
+        return None
 
     async def withdraw(self, reply: Reply, *, why: str) -> None:
         """Discord did not take the acknowledgement, or the person was told no: nothing is made."""

@@ -1,11 +1,12 @@
-"""Puts a card where it belongs in Discord: by the interaction's token, else by the bot's own.
+"""Puts cards into Discord: edits by token or by the bot, posts in channels and direct messages.
 
 It owns the routes, the retries of a broken connection and what each refusal means; it never
-decides what a card says and never touches the ledger.
+decides which route to take, what a card says, and never touches the ledger.
 
 discord.py retries 429 and most 5xx itself, but not 503, a reset or a lost connection on Linux,
 and it would upload empty files at a second attempt. So every attempt here builds view and files
-anew, and edits, which may be repeated safely, are repeated.
+anew. Edits may be repeated safely and are; so are posts, because each carries a nonce for which
+Discord answers with the earlier message during the next few minutes.
 """
 
 import asyncio
@@ -35,8 +36,9 @@ ATTEMPTS = 4
 FIRST_PAUSE = 0.5
 SECONDS = 90.0  # for one upload, which discord.py itself would give five minutes
 
+LOOK_BACK = 50  # messages that are searched for one of ours
+
 # Discord's codes (developer documentation, "Opcodes and status codes").
-TOKEN_DEAD = {50027, 10015, 10062}
 MESSAGE_GONE = {10008}
 TOO_LARGE = {40005, 50045}
 OBJECTIONABLE = {200000, 240000}
@@ -49,6 +51,7 @@ class Result(StrEnum):
     SHOWN = "shown"
     TOO_LARGE = "too_large"  # make the files smaller and come again
     OBJECTIONABLE = "objectionable"  # AutoMod took offence at the words: leave them out
+    REFUSED = "refused"  # Discord finds the card ill-formed: send a simpler one
     GONE = "gone"  # the message was deleted: never post it again
     NOWHERE = "nowhere"  # no route is left
     LATER = "later"  # Discord is out of order: come again
@@ -60,6 +63,7 @@ class Shown:
 
     result: Result
     trouble: str = ""
+    message_id: int | None = None  # of a new message
 
 
 class Messenger:
@@ -79,9 +83,27 @@ class Messenger:
     def ready(self) -> bool:
         return self._client is not None
 
-    async def show(self, target: Target, card: Card, *, attempts: int = ATTEMPTS) -> Shown:
-        """Edit the reply into this card by the first route that works."""
-        return await self._scoped(self._show(target, card, attempts))
+    async def edit(self, target: Target, card: Card, *, attempts: int = ATTEMPTS) -> Shown:
+        """Turn the reply into this card: by its token while that lives, else as the bot."""
+        return await self._scoped(self._edit(target, card, attempts))
+
+    async def post(self, channel_id: int, card: Card, *, nonce: str) -> Shown:
+        """Send the card as a new message of the bot."""
+        return await self._scoped(
+            self._attempts(lambda: self._post(channel_id, card, nonce), ATTEMPTS)
+        )
+
+    async def direct_channel(self, user_id: int) -> int | Shown:
+        """The channel of direct messages with a person, or why there is none."""
+        return await self._scoped(self._direct_channel(user_id))
+
+    async def find(self, channel_id: int, marker: str) -> bool | None:
+        """Whether one of our last messages there holds `marker`; None where we may not look."""
+        return await self._scoped(self._find(channel_id, marker))
+
+    async def delete(self, target: Target) -> None:
+        """Remove the reply's message if that is possible; what is in the way is only logged."""
+        await self._scoped(self._delete(target))
 
     async def knows(self, target: Target) -> bool | None:
         """Whether Discord has our answer to this interaction; None if the token tells nothing."""
@@ -91,7 +113,7 @@ class Messenger:
         # Every call into discord.py runs in the context that `bind` captured; see there.
         return await asyncio.create_task(work, context=self._scope.copy())
 
-    async def _show(self, target: Target, card: Card, attempts: int) -> Shown:
+    async def _edit(self, target: Target, card: Card, attempts: int) -> Shown:
         shown = Shown(Result.NOWHERE, "the token is dead and the bot may not edit here itself")
         if target.token_lives(self._clock()):
             shown = await self._attempts(lambda: self._by_token(target, card), attempts)
@@ -102,12 +124,12 @@ class Messenger:
             return await self._attempts(lambda: self._by_bot(target, card), attempts)
         return shown
 
-    async def _attempts(self, call: Callable[[], Awaitable[None]], attempts: int) -> Shown:
+    async def _attempts(self, call: Callable[[], Awaitable[int | None]], attempts: int) -> Shown:
         pause = FIRST_PAUSE
         for attempt in range(1, attempts + 1):
             try:
                 async with asyncio.timeout(SECONDS):
-                    await call()
+                    message_id = await call()
             except discord.DiscordServerError as error:
                 trouble = f"Discord answered {error.status}"
             except discord.HTTPException as error:
@@ -115,7 +137,7 @@ class Messenger:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 trouble = f"{type(error).__name__}: {error}"
             else:
-                return Shown(Result.SHOWN)
+                return Shown(Result.SHOWN, message_id=message_id)
             log.warning("messenger.attempt_failed", attempt=attempt, cause=trouble)
             if attempt < attempts:
                 await asyncio.sleep(pause)
@@ -129,7 +151,7 @@ class Messenger:
             await async_context.get().edit_original_interaction_response(
                 target.application_id,
                 target.token or "",
-                session=client.http._HTTPClient__session,  # type: ignore[attr-defined]  # noqa: SLF001
+                session=_session(client),
                 proxy=client.http.proxy,
                 proxy_auth=client.http.proxy_auth,
                 payload=form.payload,
@@ -142,6 +164,50 @@ class Messenger:
         with _form(card) as form:
             await client.http.edit_message(target.channel_id, target.message_id or 0, params=form)
 
+    async def _post(self, channel_id: int, card: Card, nonce: str) -> int:
+        client = self._bound()
+        with _form(card, nonce=nonce) as form:
+            sent = await client.http.send_message(channel_id, params=form)
+            return int(sent["id"])
+
+    async def _direct_channel(self, user_id: int) -> int | Shown:
+        client = self._bound()
+        found: list[int] = []
+
+        async def opening() -> None:
+            found.append(int((await client.http.start_private_message(user_id))["id"]))
+
+        shown = await self._attempts(opening, ATTEMPTS)
+        return found[0] if found else shown
+
+    async def _find(self, channel_id: int, marker: str) -> bool | None:
+        client = self._bound()
+        try:
+            async with asyncio.timeout(SECONDS):
+                recent = await client.http.logs_from(channel_id, LOOK_BACK)
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("messenger.cannot_look", cause=str(error))
+            return None
+        mine = (message for message in recent if int(message["author"]["id"]) == self._own_id())
+        return any(marker in str(message.get("components")) for message in mine)
+
+    async def _delete(self, target: Target) -> None:
+        client = self._bound()
+        try:
+            async with asyncio.timeout(SECONDS):
+                if target.token_lives(self._clock()):
+                    await async_context.get().delete_original_interaction_response(
+                        target.application_id,
+                        target.token or "",
+                        session=_session(client),
+                        proxy=client.http.proxy,
+                        proxy_auth=client.http.proxy_auth,
+                    )
+                elif target.message_id is not None:
+                    await client.http.delete_message(target.channel_id, target.message_id)
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("messenger.not_deleted", cause=str(error))
+
     async def _knows(self, target: Target) -> bool | None:
         client = self._bound()
         try:
@@ -149,7 +215,7 @@ class Messenger:
                 await async_context.get().get_original_interaction_response(
                     target.application_id,
                     target.token or "",
-                    session=client.http._HTTPClient__session,  # type: ignore[attr-defined]  # noqa: SLF001
+                    session=_session(client),
                     proxy=client.http.proxy,
                     proxy_auth=client.http.proxy_auth,
                 )
@@ -161,14 +227,24 @@ class Messenger:
             return None
         return True
 
+    def _own_id(self) -> int:
+        user = self._bound().user
+        return user.id if user is not None else 0
+
     def _bound(self) -> discord.Client:
         if self._client is None:
             raise RuntimeError("the messenger is used before the bot has logged in")
         return self._client
 
 
+def _session(client: discord.Client) -> aiohttp.ClientSession:
+    """The session of discord.py's own client: its connections, its limits, its end."""
+    session: aiohttp.ClientSession = client.http._HTTPClient__session  # type: ignore[attr-defined]  # noqa: SLF001
+    return session
+
+
 @contextmanager
-def _form(card: Card) -> Iterator[MultipartParameters]:
+def _form(card: Card, *, nonce: str | None = None) -> Iterator[MultipartParameters]:
     """The form of one attempt; its buffers are closed after it.
 
     discord.File.close() leaves the buffer in a reference cycle: without closing the buffer
@@ -178,8 +254,10 @@ def _form(card: Card) -> Iterator[MultipartParameters]:
     try:
         with handle_message_parameters(
             view=cards.CardView(card),
-            attachments=files,
             allowed_mentions=discord.AllowedMentions.none(),
+            # An edit lists what stays attached; a new message has only uploads. A nonce makes
+            # Discord return the earlier message instead of posting a second one.
+            **({"attachments": files} if nonce is None else {"files": files, "nonce": nonce}),
         ) as form:
             yield form
     finally:
@@ -196,6 +274,8 @@ def judge(error: discord.HTTPException) -> Shown:
         return Shown(Result.TOO_LARGE, trouble)
     if error.code in OBJECTIONABLE:
         return Shown(Result.OBJECTIONABLE, trouble)
+    if error.code in BAD_FORM:
+        return Shown(Result.REFUSED, f"{trouble}: {error.text[:500]}")
     if error.status in (429, 500, 502, 503, 504):
         return Shown(Result.LATER, trouble)
     return Shown(Result.NOWHERE, trouble)

@@ -55,6 +55,13 @@ class Delivery(StrEnum):
     WITHDRAWN = "withdrawn"  # the command was never acknowledged
 
 
+class Rung(StrEnum):
+    """A route that posts a new message, hence must be written down before it is taken."""
+
+    CHANNEL = "channel"
+    DM = "dm"
+
+
 class End(StrEnum):
     """How a job ended."""
 
@@ -207,6 +214,9 @@ class Reply:
     created_at: datetime
     jobs: tuple[Job, ...]
     attempts: int = 0
+    rung: Rung | None = None
+    rung_at: datetime | None = None
+    noted: bool = False  # its card became a note with a Show button
 
     @property
     def settled(self) -> bool:

@@ -12,7 +12,8 @@ import structlog
 
 from bot import render
 from bot.clock import Clock
-from bot.ledger import verbs
+from bot.errors import Code
+from bot.ledger import deliveries, verbs
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger
 from bot.model import Delivery, Reply
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 APART = timedelta(seconds=3)
 AT_ONCE = 5
 LAST_MINUTE = timedelta(minutes=1)
+NOTE_BEFORE = timedelta(seconds=90)  # ahead of a token's death
 
 
 class Progress:
@@ -36,11 +38,13 @@ class Progress:
         messenger: Messenger,
         clock: Clock,
         expected: Callable[[str], timedelta],
+        held: Callable[[], Code | None],
     ) -> None:
         self._ledger = ledger
         self._messenger = messenger
         self._clock = clock
         self._expected = expected
+        self._held = held
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
         self._shown: dict[str, tuple[Card, datetime]] = {}
         self._edits: dict[str, asyncio.Task[None]] = {}
@@ -51,6 +55,11 @@ class Progress:
         if reply_id in self._shown:
             at = max(at, self._shown[reply_id][1] + APART)
         self._changed.setdefault(reply_id, at)
+
+    def all_changed(self) -> None:
+        """The queue stopped or goes on: every card that was shown may read differently."""
+        for reply_id in list(self._shown):
+            self.changed(reply_id)
 
     async def release(self, reply_id: str) -> None:
         """The final card comes: drop what is planned or under way for this reply."""
@@ -82,10 +91,12 @@ class Progress:
         return begun
 
     def _edit(self, reply: Reply, now: datetime) -> int:
-        if not reply.target.token_lives(now, margin=LAST_MINUTE):
+        if reply.noted or not reply.target.token_lives(now, margin=LAST_MINUTE):
             return 0
         model = reply.jobs[0].request.model
-        card = render.waiting(reply, now=now, expected=self._expected(model))
+        expected = self._expected(model)
+        card = render.waiting(reply, now=now, expected=expected, held=self._held())
+        self._look_again(reply, now=now, expected=expected)
         if reply.id in self._shown and self._shown[reply.id][0] == card:
             return 0
         self._shown[reply.id] = (card, now)
@@ -94,8 +105,32 @@ class Progress:
         edit.add_done_callback(lambda done: self._done(reply.id, done))
         return 1
 
+    def _look_again(self, reply: Reply, *, now: datetime, expected: timedelta) -> None:
+        """A card may age without anything happening: come back when its words change."""
+        started = min((job.submitted_at for job in reply.jobs if job.submitted_at), default=None)
+        if started is None:
+            return
+        ages = (2 * expected, max(render.OVERDUE, 2 * expected))
+        later = [started + age for age in ages if started + age >= now]
+        if later:
+            self._changed.setdefault(reply.id, min(later) + timedelta(seconds=1))
+
+    async def note(self) -> int:
+        """Turn private cards whose token is about to die into notes with a Show button."""
+        now = self._clock()
+        due = await self._ledger.run(deliveries.due_for_note, now=now, before=now + NOTE_BEFORE)
+        noted = 0
+        for reply in due:
+            # Written first: whoever delivers meanwhile must know that a note may stand there.
+            if await self._ledger.run(deliveries.note, reply.id):
+                await self.release(reply.id)
+                shown = await self._messenger.edit(reply.target, render.note(reply))
+                log.info("reply.noted", reply=reply.id, cause=shown.trouble)
+                noted += 1
+        return noted
+
     async def _show(self, reply: Reply, card: Card) -> None:
-        shown = await self._messenger.show(reply.target, card, attempts=1)
+        shown = await self._messenger.edit(reply.target, card, attempts=1)
         if shown.trouble:
             log.info("progress.not_shown", reply=reply.id, cause=shown.trouble)
 

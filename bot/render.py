@@ -4,7 +4,7 @@ It owns every sentence of a card; it never imports discord and never fetches any
 """
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,6 +17,8 @@ from bot.model import End, Job, Kind, Reply, State, short_id
 # A card holds 4,000 characters in all; escaping may double a prompt.
 PROMPT_SHOWN = 700
 ALT_SHOWN = 1000
+# From this age on a card says that the picture may not come at all.
+OVERDUE = timedelta(minutes=10)
 
 
 class Tone(StrEnum):
@@ -50,20 +52,17 @@ class Card:
     notes: tuple[str, ...]
     footer: str
     shots: tuple[Shot, ...] = ()
+    show_label: str | None = None  # of a Show button
+    plain: bool = False  # one text and one gallery, for when Discord refuses the rest
 
     def quiet(self) -> "Card":
         """The same without a word of the person's: what is left when AutoMod objects."""
-        shots = tuple(Shot(shot.filename, shot.data, "", shot.link) for shot in self.shots)
-        return Card(
-            reply_id=self.reply_id,
-            tone=self.tone,
-            heading=self.heading,
-            asked_by=self.asked_by,
-            prompt=None,
-            notes=self.notes,
-            footer=self.footer,
-            shots=shots,
-        )
+        shots = tuple(replace(shot, alt="") for shot in self.shots)
+        return replace(self, prompt=None, shots=shots)
+
+    def simple(self) -> "Card":
+        """The least that shows the pictures: what is left when Discord refuses the card."""
+        return replace(self.quiet(), notes=(), show_label=None, plain=True)
 
 
 def clean(text: str, *, limit: int) -> str:
@@ -78,8 +77,8 @@ def clean(text: str, *, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def waiting(reply: Reply, *, now: datetime, expected: timedelta) -> Card:
-    """The card of a reply whose jobs are under way."""
+def waiting(reply: Reply, *, now: datetime, expected: timedelta, held: Code | None = None) -> Card:
+    """The card of a reply whose jobs are under way; `held` is why no job is sent at present."""
     with i18n.use(reply.target.locale):
         running = [job for job in reply.jobs if job.state is State.SUBMITTED]
         if not running:
@@ -87,7 +86,7 @@ def waiting(reply: Reply, *, now: datetime, expected: timedelta) -> Card:
                 reply,
                 tone=Tone.WAITING,
                 heading=_("In the queue"),
-                notes=(_("Your picture begins as soon as it is your turn."),),
+                notes=(_held(held) or _("Your picture begins as soon as it is your turn."),),
             )
         started = min(job.submitted_at or now for job in running)
         ready = int((started + expected).timestamp())
@@ -99,11 +98,36 @@ def waiting(reply: Reply, *, now: datetime, expected: timedelta) -> Card:
             (stages[job.task_status] for job in running if job.task_status in stages),
             _("Waiting for the painter"),
         )
-        if now > started + 2 * expected:
+        if now > started + max(OVERDUE, 2 * expected):
+            note = _("This takes far longer than usual. If it still comes, you will see it here.")
+        elif now > started + 2 * expected:
             note = _("This takes longer than usual. It is still under way.")
         else:
             note = _("Expected {time}.").format(time=f"<t:{ready}:R>")
         return _card(reply, tone=Tone.WORKING, heading=heading, notes=(note,))
+
+
+def note(reply: Reply) -> Card:
+    """What a private card becomes before its token dies: a button that brings it back to life."""
+    with i18n.use(reply.target.locale):
+        return replace(
+            _card(
+                reply,
+                tone=Tone.WORKING,
+                heading=_("Your picture takes longer"),
+                notes=(_("Discord lets me write here for 15 minutes. Press Show for the rest."),),
+            ),
+            show_label=_("Show"),
+        )
+
+
+def _held(code: Code | None) -> str | None:
+    """Why the queue stands still, in the person's words."""
+    if code is None:
+        return None
+    return _("{reason}. Your request waits and goes on by itself.").format(
+        reason=_(WORDS[code].title)
+    )
 
 
 def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> Card:
@@ -140,6 +164,21 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
             heading=heading,
             notes=tuple(notes),
             shots=tuple(shots[job.id] for job in reply.jobs if job.id in shots),
+        )
+
+
+def linked(reply: Reply, links: tuple[str, ...]) -> Card:
+    """The final card where Discord takes no file of any size: where the pictures can be fetched."""
+    with i18n.use(reply.target.locale):
+        return _card(
+            reply,
+            tone=Tone.FINISHED,
+            heading=_("Your picture is too large for Discord"),
+            notes=tuple(
+                _("[The original]({link}) is there for a few days.").format(link=link)
+                for link in links
+            )
+            or (_("Ask for it again at a lower resolution."),),
         )
 
 

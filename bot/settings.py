@@ -111,6 +111,16 @@ class Settings(BaseModel):
         repr=False,  # it may hold a password
         description="The ledger: `sqlite:///path` or `postgresql://user:password@host/name`.",
     )
+    public_url: str = Field(
+        default="",
+        description="This process's address as HiAPI reaches it, https. Given, HiAPI calls back "
+        "when a picture is ready; empty, Easel polls.",
+    )
+    hiapi_webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="The webhook signing key of the HiAPI account. Without it callbacks are only "
+        "hints to look.",
+    )
     web_host: str = Field(
         default="127.0.0.1", description="Address of the health endpoints; 0.0.0.0 in a container."
     )
@@ -158,6 +168,26 @@ class Settings(BaseModel):
         if parts.scheme == "http" and not local:
             raise ValueError("must be https: the key would travel in the clear")
         return value.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if not parts.hostname or parts.scheme not in ("https", "http"):
+            raise ValueError("must be an address such as https://easel.example.net")
+        if parts.scheme == "http" and not local:
+            raise ValueError("must be https: callbacks would travel in the clear")
+        return value.rstrip("/")
+
+    @field_validator("hiapi_webhook_secret")
+    @classmethod
+    def _signing_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not 16 <= len(value.get_secret_value()) <= 256:  # noqa: PLR2004
+            raise ValueError("must have 16 to 256 characters, as HiAPI's console asks")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -45,8 +45,10 @@ class Submitter:
         clock: Clock,
         worker: str,
         queue_max_age: timedelta,
+        callback_url: Callable[[str], str] | None,
         submitted: Callable[[Job], None],
         settled: Callable[[str], None],
+        held: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._client = client
@@ -55,9 +57,17 @@ class Submitter:
         self._clock = clock
         self._worker = worker
         self._queue_max_age = queue_max_age
+        self._callback_url = callback_url
+        self._held = held
         self._submitted = submitted
         self._settled = settled
         self._halted_until: datetime | None = None
+        self._halted_by: Code | None = None
+
+    @property
+    def held_by(self) -> Code | None:
+        """Why nothing is sent at present: the account or the key is refused; or None."""
+        return self._halted_by
 
     async def step(self) -> int:
         """Send the next job whose turn it is, if the request budget has room. Returns 0 or 1."""
@@ -102,7 +112,7 @@ class Submitter:
         except hiapi.HiAPIError as error:
             await self._refused(job, error)
             return
-        self._halted_until = None
+        self._resume()
         now = self._clock()
         if await self._ledger.run(verbs.submitted, job.id, task_id=created.task_id, now=now):
             log.info("job.submitted", task=created.task_id, replay=created.idempotent_replay)
@@ -113,12 +123,16 @@ class Submitter:
     def _freeze(self, job: Job, now: datetime) -> Job:
         model = self._catalog.model(job.request.kind)
         body = wire.encode(
-            model=job.request.model, input=model.input(job.request), callback_url=None
+            model=job.request.model,
+            input=model.input(job.request),
+            callback_url=self._callback_url(job.id) if self._callback_url else None,
         )
         return job.evolve(state=State.SUBMITTING, body=body, first_post_at=now)
 
     async def _refused(self, job: Job, error: hiapi.HiAPIError) -> None:
         judged = verdict.judge(error)
+        if judged.operator and judged.action != "halt":
+            log.error("job.alarm", code=judged.code, cause=WORDS[judged.code].operator)
         if judged.action == "refuse":
             outcome = Outcome(end=End.REFUSED, code=judged.code, detail=faults.redact(str(error)))
             await self._settle(job, outcome)
@@ -127,14 +141,26 @@ class Submitter:
         if judged.after is not None:
             pause = max(pause, timedelta(seconds=judged.after))
         if judged.action == "halt":
-            # Every other job would hear the same: hold the queue, tell the operator once.
-            if self._halted_until is None:
-                log.error("submitter.halted", code=judged.code, cause=WORDS[judged.code].operator)
-            self._halted_until = self._clock() + HALT
+            self._halt(judged.code)
             pause = HALT
         log.warning("job.resend", code=judged.code, cause=str(error), seconds=pause.total_seconds())
         due_at = self._clock() + pause
         await self._ledger.run(verbs.resend_at, job.id, worker=self._worker, due_at=due_at)
+
+    def _halt(self, code: Code) -> None:
+        """Every other job would hear the same: hold the queue, tell the operator once."""
+        self._halted_until = self._clock() + HALT
+        if self._halted_by is None:
+            self._halted_by = code
+            log.error("submitter.halted", code=code, cause=WORDS[code].operator)
+            self._held()
+
+    def _resume(self) -> None:
+        self._halted_until = None
+        if self._halted_by is not None:
+            log.info("submitter.resumed", code=self._halted_by)
+            self._halted_by = None
+            self._held()
 
     async def _settle(self, job: Job, outcome: Outcome) -> None:
         reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())

@@ -6,6 +6,9 @@ fetches a picture.
 One page of HiAPI's list answers for a hundred tasks, so tasks are grouped by the page they should
 stand on: the list is newest first, hence a task's page follows from how many were submitted
 after it. A task alone on a far page, or missing where it should stand, is read by itself.
+
+While callbacks arrive the tracker only sweeps: it looks late and seldom. Where a sweep finds a
+task that ended without a callback, it stops trusting them until the next one comes.
 """
 
 from collections import defaultdict, deque
@@ -21,7 +24,8 @@ from bot.errors import Code
 from bot.hiapi import verdict, wire
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
-from bot.ledger import verbs
+from bot.ledger import hearing, verbs
+from bot.ledger.hearing import Heard
 from bot.ledger.ledger import Ledger
 from bot.model import End, Job, Outcome, Picture
 
@@ -40,6 +44,15 @@ PACE = (
     (timedelta(hours=1), timedelta(minutes=1)),
     (timedelta(hours=24), timedelta(minutes=5)),
 )
+# While callbacks are trusted: a first look long after the picture is due, then seldom.
+SWEEP_EVERY = timedelta(seconds=30)
+SWEEP_LOOK = 3.0
+# A task that ended longer ago than this, and of which no callback told, has lost its callback.
+CALLBACK_GRACE = timedelta(seconds=10)
+# Unsigned callbacks are hints that anybody may send: so many reads they may cost.
+HINTS_PER_MINUTE = 6
+HINT_EVERY = timedelta(seconds=10)
+EARLY_HINTS = 100
 # A task that HiAPI does not know may be younger than its list; after this it is lost.
 UNKNOWN_GRACE = timedelta(minutes=10)
 
@@ -81,6 +94,11 @@ class Tracker:
         self._rank = 0
         self._next_list_at: datetime | None = None
         self._durations: dict[str, deque[timedelta]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._by_job: dict[str, Watched] = {}
+        self._trusting = False
+        self._hints: deque[datetime] = deque(maxlen=HINTS_PER_MINUTE)
+        self._hinted_at: dict[str, datetime] = {}
+        self._early: deque[str] = deque(maxlen=EARLY_HINTS)
 
     async def load(self, models: tuple[str, ...]) -> None:
         """Rebuild the index and the observed durations from the ledger: once, at start."""
@@ -95,15 +113,57 @@ class Tracker:
         if job.task_id is None or job.submitted_at is None or job.task_id in self._live:
             return
         self._rank += 1
-        first = job.submitted_at + self.expected(job.request.model) * FIRST_LOOK
-        self._live[job.task_id] = Watched(
+        watched = Watched(
             job=job,
             task_id=job.task_id,
             rank=self._rank,
             submitted_at=job.submitted_at,
-            due_at=first,
+            due_at=job.submitted_at if job.id in self._early else self._first_look(job),
         )
+        self._live[job.task_id] = self._by_job[job.id] = watched
         self._reserve()
+
+    async def told(self, job_id: str, task: hiapi.Task) -> Heard:
+        """Settle a job from a verified callback, in one durable write."""
+        outcome = outcome_of(task)
+        if outcome is None:
+            return Heard.FOREIGN
+        said = await self._ledger.run(
+            hearing.settle_heard,
+            job_id,
+            task_id=task.task_id,
+            model=task.model,
+            outcome=outcome,
+            now=self._clock(),
+        )
+        if said.heard in (Heard.SETTLED, Heard.REPEATED):
+            self._trust(trusting=True)
+        if said.heard is Heard.SETTLED and said.reply_id is not None:
+            watched = self._by_job.get(job_id)
+            if watched is not None:
+                self._remember(watched, outcome)
+                self._forget(watched)
+            self._tell(job_id, said.reply_id, outcome, by="callback")
+        return said.heard
+
+    async def hinted(self, job_id: str) -> None:
+        """An unsigned callback says that this job is over: look soon, if that is within reason."""
+        now = self._clock()
+        watched = self._by_job.get(job_id)
+        if watched is None:
+            # Its POST may still be under way; only then is the hint worth remembering.
+            if await self._ledger.run(hearing.is_submitting, job_id):
+                self._early.append(job_id)
+            return
+        last = self._hinted_at.get(job_id)
+        full = len(self._hints) == HINTS_PER_MINUTE and now - self._hints[0] < timedelta(minutes=1)
+        if full or (last is not None and now - last < HINT_EVERY):
+            return
+        self._hints.append(now)
+        self._hinted_at[job_id] = now
+        watched.due_at = now
+        watched.alone = True
+        self._next_list_at = None
 
     def job_of(self, task_id: str) -> Job | None:
         """The live job behind a task, from memory."""
@@ -114,6 +174,27 @@ class Tracker:
         """How long a picture of this model takes: the median of the last ones."""
         seen = self._durations[model]
         return sorted(seen)[len(seen) // 2] if seen else FIRST_GUESS
+
+    def _first_look(self, job: Job) -> datetime:
+        submitted_at = job.submitted_at or self._clock()
+        expected = self.expected(job.request.model)
+        if self._trusting:
+            return submitted_at + max(expected * SWEEP_LOOK, SWEEP_EVERY)
+        return submitted_at + expected * FIRST_LOOK
+
+    def _trust(self, *, trusting: bool) -> None:
+        """Begin or cease to rely on callbacks, and plan the next looks anew."""
+        if trusting is self._trusting:
+            return
+        self._trusting = trusting
+        now = self._clock()
+        if trusting:
+            log.info("callbacks.arriving", cause="polling falls back to a slow sweep")
+        else:
+            log.error("callbacks.silent", cause="a task ended untold: polling as if without them")
+        for watched in self._live.values():
+            watched.due_at = max(now, self._first_look(watched.job)) if trusting else now
+        self._reserve()
 
     async def step(self) -> int:
         """Look at what is due. Returns how many jobs were settled."""
@@ -181,11 +262,14 @@ class Tracker:
         now = self._clock()
         outcome = outcome_of(task)
         if outcome is not None:
-            if outcome.pictures:
-                self._durations[watched.job.request.model].append(now - watched.submitted_at)
+            ended = task.completed_at
+            late = ended is None or now.timestamp() - ended > CALLBACK_GRACE.total_seconds()
+            if self._trusting and late:
+                self._trust(trusting=False)
+            self._remember(watched, outcome)
             return await self._settle(watched, outcome)
         age = now - watched.submitted_at
-        pace = self._every
+        pace = SWEEP_EVERY if self._trusting else self._every
         if age >= EAGER:
             pace = next((every for limit, every in PACE if age < limit), timedelta(0))
         if not pace:
@@ -209,20 +293,40 @@ class Tracker:
     async def _settle(self, watched: Watched, outcome: Outcome) -> int:
         job = watched.job
         reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
-        self._live.pop(watched.task_id, None)
-        self._reserve()
+        self._forget(watched)
         if reply_id is None:
             return 0
-        log.info(
-            "job.settled", job=job.id, end=outcome.end, code=outcome.code, cause=outcome.detail
-        )
-        self._settled(reply_id)
+        self._tell(job.id, reply_id, outcome, by="poll")
         return 1
 
+    def _forget(self, watched: Watched) -> None:
+        self._live.pop(watched.task_id, None)
+        self._by_job.pop(watched.job.id, None)
+        self._hinted_at.pop(watched.job.id, None)
+        self._reserve()
+
+    def _remember(self, watched: Watched, outcome: Outcome) -> None:
+        """Let a finished picture teach how long the next one takes."""
+        if outcome.pictures:
+            took = self._clock() - watched.submitted_at
+            self._durations[watched.job.request.model].append(took)
+
+    def _tell(self, job_id: str, reply_id: str, outcome: Outcome, *, by: str) -> None:
+        log.info(
+            "job.settled",
+            job=job_id,
+            end=outcome.end,
+            code=outcome.code,
+            cause=outcome.detail,
+            by=by,
+        )
+        self._settled(reply_id)
+
     def _reserve(self) -> None:
-        """Keep one list read per self._every and page for ourselves while tasks are in flight."""
+        """Keep one list read per round and page for ourselves while tasks are in flight."""
         pages = -(-len(self._live) // PAGE)
-        self._budget.reserve = int(timedelta(minutes=1) / self._every) * pages
+        every = SWEEP_EVERY if self._trusting else self._every
+        self._budget.reserve = int(timedelta(minutes=1) / every) * pages
 
 
 def outcome_of(task: hiapi.Task) -> Outcome | None:

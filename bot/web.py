@@ -1,13 +1,30 @@
-"""The public web server: is the process alive, is it ready for work.
+"""The public web server: HiAPI's callbacks, is the process alive, is it ready for work.
 
-It owns the listener; it never shows anything about jobs or people.
+It owns the listener and the limits of a request; it never shows anything about jobs or people.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Protocol
 
 from aiohttp import web
 
 Check = Callable[[], Awaitable[str | None]]
+
+CALLBACK_PATH = "/hiapi/callback/"
+BODY_LIMIT = 1024 * 1024
+BODY_SECONDS = 10.0
+TIMESTAMP = "X-HiAPI-Timestamp"
+SIGNATURE = "X-HiAPI-Signature"
+
+
+class Callback(Protocol):
+    """Takes a callback in and returns the status to answer with."""
+
+    def __call__(
+        self, job_id: str, *, body: bytes, timestamp: str, signature: str
+    ) -> Awaitable[HTTPStatus]: ...
 
 
 class WebError(Exception):
@@ -17,10 +34,11 @@ class WebError(Exception):
 class WebServer:
     """`/healthz` answers while the event loop runs; `/readyz` when `check` finds nothing amiss."""
 
-    def __init__(self, *, host: str, port: int, check: Check) -> None:
+    def __init__(self, *, host: str, port: int, check: Check, callback: Callback) -> None:
         self._host = host
         self._port = port
         self._check = check
+        self._callback = callback
         self._runner: web.AppRunner | None = None
 
     @property
@@ -30,8 +48,14 @@ class WebServer:
         return int(self._runner.addresses[0][1])
 
     async def start(self) -> None:
-        app = web.Application()
-        app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        app = web.Application(client_max_size=BODY_LIMIT)
+        app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.post(CALLBACK_PATH + "{job:[a-z2-7]{16}}", self._called),
+            ]
+        )
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         try:
@@ -45,6 +69,23 @@ class WebServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def _called(self, request: web.Request) -> web.Response:
+        """The raw bytes are what was signed: they are read before anybody parses them."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return web.Response(status=413)
+        except TimeoutError:
+            return web.Response(status=408)
+        status = await self._callback(
+            request.match_info["job"],
+            body=body,
+            timestamp=request.headers.get(TIMESTAMP, ""),
+            signature=request.headers.get(SIGNATURE, ""),
+        )
+        return web.Response(status=status)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

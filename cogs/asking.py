@@ -3,6 +3,7 @@
 It owns the order of those steps; it never decides what may be asked for.
 """
 
+import aiohttp
 import discord
 import structlog
 
@@ -40,7 +41,7 @@ async def ask(
     received = await intake.receive(
         Ask(
             request=request,
-            target=_target(interaction, intake, private=private),
+            target=target(interaction, intake, private=private),
             place=_place(interaction),
             unfinished=prompt_file is not None,
         )
@@ -69,11 +70,13 @@ async def _acknowledge(
     private = reply.target.private
     try:
         taken = await interaction.response.defer(ephemeral=private, thinking=True)
-    except discord.HTTPException as error:
-        if error.code not in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED):
+    except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+        code = getattr(error, "code", None)
+        if code in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED):
+            await intake.withdraw(reply, why=f"Discord refused the acknowledgement ({code})")
+        else:
             # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
-            raise
-        await intake.withdraw(reply, why=f"Discord refused the acknowledgement ({error.code})")
+            log.warning("reply.acknowledgement_unknown", reply=reply.id, cause=str(error))
         return
     complaint = await uploads.look(images)
     if complaint is None and prompt_file is not None:
@@ -90,15 +93,22 @@ async def _acknowledge(
 
 async def _take_back(interaction: Interaction, complaint: Complaint, *, private: bool) -> None:
     """Refuse after the acknowledgement: a public spinner goes, the reason is said privately."""
-    text = render.complaint(complaint, locale=str(interaction.locale))
     if private:
+        text = render.complaint(complaint, locale=str(interaction.locale))
         await interaction.edit_original_response(content=text)
         return
     await interaction.delete_original_response()
+    await whisper(interaction, complaint)
+
+
+async def whisper(interaction: Interaction, complaint: Complaint) -> None:
+    """Tell the person privately, after the interaction was answered."""
+    text = render.complaint(complaint, locale=str(interaction.locale))
     await interaction.followup.send(text, ephemeral=True)
 
 
-def _target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:
+def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:
+    """Where the answer to this interaction goes."""
     # The token's age is measured on Discord's clock, its end is kept on ours.
     age = discord.utils.utcnow() - interaction.created_at
     place = _place(interaction)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.ledger import rows
 from bot.ledger.schema import replies
-from bot.model import Delivery, Reply
+from bot.model import Delivery, Reply, Rung, Target
 
 
 def claim_reply(
@@ -66,7 +66,10 @@ def close(
     now: datetime,
     trouble: str | None = None,
 ) -> bool:
-    """open -> delivered | parked | undeliverable. The token is not needed any more: erased."""
+    """open -> delivered | parked | undeliverable. The token is not needed any more: erased.
+
+    A reply that was shown again by a Show button goes parked -> open -> delivered.
+    """
     return _mine(
         conn,
         reply_id,
@@ -78,6 +81,71 @@ def close(
         lease_owner=None,
         lease_until=None,
     )
+
+
+def step_on(conn: sa.Connection, reply_id: str, *, worker: str, rung: Rung, now: datetime) -> bool:
+    """Write down that a new message is about to be sent by this route."""
+    return _mine(conn, reply_id, worker, rung=rung, rung_at=now)
+
+
+def note(conn: sa.Connection, reply_id: str) -> bool:
+    """Write down that the card of an unfinished reply is about to become a note."""
+    noted = conn.execute(
+        sa.update(replies)
+        .where(
+            replies.c.id == reply_id,
+            replies.c.delivery == Delivery.OPEN,
+            replies.c.unsettled > 0,
+        )
+        .values(noted=True)
+    )
+    return bool(noted.rowcount)
+
+
+def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> list[Reply]:
+    """Unfinished replies that only their token reaches and whose token dies before this time."""
+    found = conn.scalars(
+        sa.select(replies.c.id)
+        .where(
+            replies.c.token.is_not(None),
+            replies.c.token_expires_at > now,
+            replies.c.token_expires_at <= before,
+            replies.c.delivery == Delivery.OPEN,
+            replies.c.unsettled > 0,
+            replies.c.noted.is_(False),
+            sa.or_(replies.c.private.is_(True), replies.c.present.is_(False)),
+        )
+        .limit(20)
+    ).all()
+    loaded = (rows.load_reply(conn, reply_id) for reply_id in found)
+    return [reply for reply in loaded if reply is not None]
+
+
+def reopen(conn: sa.Connection, reply_id: str, *, target: Target, now: datetime) -> Reply | None:
+    """A Show button was pressed: the reply gets the click's token; parked -> open.
+
+    None if there is nothing to show: the reply is unknown, someone else's, or was delivered.
+    """
+    moved = conn.scalar(
+        sa.update(replies)
+        .where(
+            replies.c.id == reply_id,
+            replies.c.user_id == target.user_id,
+            replies.c.delivery.in_([Delivery.OPEN, Delivery.PARKED]),
+        )
+        .values(
+            delivery=Delivery.OPEN,
+            noted=False,
+            token=target.token,
+            token_expires_at=target.token_expires_at,
+            message_id=target.message_id,
+            upload_limit=target.upload_limit,
+            due_at=now,
+            attempts=0,
+        )
+        .returning(replies.c.id)
+    )
+    return None if moved is None else rows.load_reply(conn, reply_id)
 
 
 def erase_tokens(conn: sa.Connection, *, now: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.ledger import schema
-from bot.model import Delivery, Job, Kind, Outcome, Reference, Reply, Request, State, Target
+from bot.model import Delivery, Job, Kind, Outcome, Reference, Reply, Request, Rung, State, Target
 
 Row = sa.RowMapping
 
@@ -54,6 +54,7 @@ def reply_columns(reply: Reply) -> dict[str, Any]:
         "delivery": reply.delivery,
         "unsettled": len(reply.jobs),
         "due_at": reply.created_at,
+        "noted": reply.noted,
     }
 
 
@@ -106,6 +107,9 @@ def reply(row: Row, jobs: tuple[Job, ...]) -> Reply:
         created_at=row["created_at"],
         jobs=jobs,
         attempts=row["attempts"],
+        rung=Rung(row["rung"]) if row["rung"] else None,
+        rung_at=row["rung_at"],
+        noted=row["noted"],
     )
 
 

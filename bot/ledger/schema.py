@@ -62,6 +62,11 @@ replies = sa.Table(
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", Instant),
     sa.Column("delivered_at", Instant),
+    # The route of the last message that may have been sent, written before it was.
+    sa.Column("rung", sa.String(16)),
+    sa.Column("rung_at", Instant),
+    # The card became a note with a Show button before its token died.
+    sa.Column("noted", sa.Boolean, nullable=False),
     sa.Column("trouble", sa.Text),  # the operator's words for the last failed attempt
     sa.Index("ix_replies_work", "delivery", "unsettled", "due_at"),
     sa.Index(

@@ -31,6 +31,9 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.String(64)),
         sa.Column("lease_until", sa.BigInteger),
         sa.Column("delivered_at", sa.BigInteger),
+        sa.Column("rung", sa.String(16)),
+        sa.Column("rung_at", sa.BigInteger),
+        sa.Column("noted", sa.Boolean, nullable=False),
         sa.Column("trouble", sa.Text),
     )
     op.create_index("ix_replies_work", "replies", ["delivery", "unsettled", "due_at"])

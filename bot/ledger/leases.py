@@ -1,0 +1,56 @@
+"""Leases of processes that are gone.
+
+It owns the name of a worker and what follows from it; it never judges a lease by its age, which
+the claims do.
+"""
+
+import os
+import secrets
+import socket
+
+import sqlalchemy as sa
+
+from bot.ledger.schema import jobs, replies
+
+
+def worker_name() -> str:
+    """A name for this process: host, pid, and eight random digits, for a pid comes again."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def free(conn: sa.Connection, *, worker: str) -> int:
+    """Free what processes of this host left that are not alive any more. Returns how many rows.
+
+    Without it a restart after a crash would wait for leases to run out. A lease of another host
+    is left alone.
+    """
+    freed = 0
+    for table in (jobs, replies):
+        owners = conn.scalars(
+            sa.select(table.c.lease_owner).where(table.c.lease_owner.is_not(None)).distinct()
+        ).all()
+        for owner in owners:
+            if _is_dead(owner, worker):
+                freed += conn.execute(
+                    sa.update(table)
+                    .where(table.c.lease_owner == owner)
+                    .values(lease_owner=None, lease_until=None)
+                ).rowcount
+    return freed
+
+
+def _is_dead(owner: str, worker: str) -> bool:
+    host, _, rest = owner.partition(":")
+    pid = rest.partition(":")[0]
+    mine, _, my_rest = worker.partition(":")
+    if owner == worker or host != mine or not pid.isdecimal():
+        return False
+    if pid == my_rest.partition(":")[0]:
+        return True  # our pid under another name: we are its successor
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
