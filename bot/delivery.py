@@ -160,6 +160,9 @@ class Deliverer:
                 fitted = await asyncio.to_thread(
                     images.fit_all, [found[job.id] for job in jobs], each=limit, total=REQUEST_BYTES
                 )
+        except images.CannotFit as error:
+            log.warning("picture.unfit", cause=str(error))
+            return render.linked(reply, _links(reply))
         except images.ImageError as error:
             log.error("picture.unfit", cause=f"{type(error).__name__}: {error}")
             unfit = {job.id: Code.PICTURE_LOST for job in jobs}

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 APART = timedelta(seconds=3)
 AT_ONCE = 5
 LAST_MINUTE = timedelta(minutes=1)
+NOTE_ATTEMPTS = 4
 NOTE_BEFORE = timedelta(seconds=90)  # ahead of a token's death
 
 
@@ -54,7 +55,11 @@ class Progress:
         at = self._clock()
         if reply_id in self._shown:
             at = max(at, self._shown[reply_id][1] + APART)
-        self._changed.setdefault(reply_id, at)
+        self._plan(reply_id, at)
+
+    def _plan(self, reply_id: str, at: datetime) -> None:
+        """Look at this card then, or earlier if that was planned already."""
+        self._changed[reply_id] = min(at, self._changed.get(reply_id, at))
 
     def all_changed(self) -> None:
         """The queue stopped or goes on: every card that was shown may read differently."""
@@ -100,10 +105,14 @@ class Progress:
         if reply.id in self._shown and self._shown[reply.id][0] == card:
             return 0
         self._shown[reply.id] = (card, now)
-        edit = asyncio.create_task(self._show(reply, card), name=f"progress-{reply.id}")
+        self._begin(reply, card, attempts=1)
+        return 1
+
+    def _begin(self, reply: Reply, card: Card, *, attempts: int) -> None:
+        """Edit in a task of its own, which `release` can end before the final card."""
+        edit = asyncio.create_task(self._show(reply, card, attempts), name=f"progress-{reply.id}")
         self._edits[reply.id] = edit
         edit.add_done_callback(lambda done: self._done(reply.id, done))
-        return 1
 
     def _look_again(self, reply: Reply, *, now: datetime, expected: timedelta) -> None:
         """A card may age without anything happening: come back when its words change."""
@@ -113,7 +122,7 @@ class Progress:
         ages = (2 * expected, max(render.OVERDUE, 2 * expected))
         later = [started + age for age in ages if started + age >= now]
         if later:
-            self._changed.setdefault(reply.id, min(later) + timedelta(seconds=1))
+            self._plan(reply.id, min(later) + timedelta(seconds=1))
 
     async def note(self) -> int:
         """Turn private cards whose token is about to die into notes with a Show button."""
@@ -124,13 +133,13 @@ class Progress:
             # Written first: whoever delivers meanwhile must know that a note may stand there.
             if await self._ledger.run(deliveries.note, reply.id):
                 await self.release(reply.id)
-                shown = await self._messenger.edit(reply.target, render.note(reply))
-                log.info("reply.noted", reply=reply.id, cause=shown.trouble)
+                log.info("reply.noted", reply=reply.id)
+                self._begin(reply, render.note(reply), attempts=NOTE_ATTEMPTS)
                 noted += 1
         return noted
 
-    async def _show(self, reply: Reply, card: Card) -> None:
-        shown = await self._messenger.edit(reply.target, card, attempts=1)
+    async def _show(self, reply: Reply, card: Card, attempts: int) -> None:
+        shown = await self._messenger.edit(reply.target, card, attempts=attempts)
         if shown.trouble:
             log.info("progress.not_shown", reply=reply.id, cause=shown.trouble)
 
