@@ -36,12 +36,24 @@ async def excuse(interaction: discord.Interaction["EaselBot"]) -> None:
     with i18n.use(str(interaction.locale)):
         text = f"**{i18n._(words.title)}**\n{i18n._(words.advice)}"
     try:
-        if interaction.response.is_done():
-            await interaction.followup.send(text, ephemeral=True)
-        else:
-            await interaction.response.send_message(text, ephemeral=True)
+        await whisper(interaction, text)
     except discord.HTTPException as refused:
         log.warning("command.no_excuse", interaction=interaction.id, cause=str(refused))
+
+
+async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
+    """Tell the person alone, whatever was answered so far. Raises discord.HTTPException."""
+    if not interaction.response.is_done():
+        await interaction.response.send_message(text, ephemeral=True)
+        return
+    spinner = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
+    if spinner:
+        # What follows a spinner takes its place, in public if it is; what follows one that was
+        # deleted may be refused. So the spinner ends first and goes last.
+        await interaction.edit_original_response(content="\u2026")
+    await interaction.followup.send(text, ephemeral=True)
+    if spinner:
+        await interaction.delete_original_response()
 
 
 class EaselBot(commands.AutoShardedBot):

@@ -58,6 +58,10 @@ class BadPicture(ImageError):
     """The bytes are no PNG, JPEG or WebP we would decode: their sender is at fault."""
 
 
+class TooManyPixels(BadPicture):
+    """More than `MAX_PIXELS`: a decompression bomb, or an honest picture that is too large."""
+
+
 class CannotFit(ImageError):
     """Even the smallest rendering is over the limit: the limit is at fault, not the picture."""
 
@@ -96,8 +100,8 @@ def sniff(head: bytes) -> Format | None:
 def probe(data: bytes) -> Probe:
     """Read the header alone, without decoding (and without Pillow).
 
-    Raises `BadPicture` for another format, a file that stops early, no pixels, or more than
-    `MAX_PIXELS` of them (a decompression bomb). Damaged pixels inside go unnoticed.
+    Raises `BadPicture` for another format, a file that stops early or no pixels, and
+    `TooManyPixels` for more than `MAX_PIXELS` of them. Damaged pixels inside go unnoticed.
     """
     kind = sniff(data)
     try:
@@ -115,7 +119,8 @@ def probe(data: bytes) -> Probe:
     if not width or not height:
         raise BadPicture(f"a {kind} picture of {width}x{height} pixels")
     if width * height > MAX_PIXELS:
-        raise BadPicture(f"{width}x{height} pixels are more than {MAX_PIXELS // 10**6} megapixels")
+        limit = MAX_PIXELS // 10**6
+        raise TooManyPixels(f"{width}x{height} pixels are more than {limit} megapixels")
     return Probe(format=kind, width=width, height=height)
 
 

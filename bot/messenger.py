@@ -106,7 +106,11 @@ class Messenger:
         await self._scoped(self._delete(target))
 
     async def knows(self, target: Target) -> bool | None:
-        """Whether Discord has our answer to this interaction; None if the token tells nothing."""
+        """Whether Discord took our acknowledgement of this interaction and nothing came after it.
+
+        A refusal or an excuse is an answer too, but nobody waits for more after one. None if the
+        token tells nothing.
+        """
         return await self._scoped(self._knows(target))
 
     async def _scoped(self, work: Coroutine[Any, Any, T]) -> T:
@@ -212,7 +216,7 @@ class Messenger:
         client = self._bound()
         try:
             async with asyncio.timeout(SECONDS):
-                await async_context.get().get_original_interaction_response(
+                answer = await async_context.get().get_original_interaction_response(
                     target.application_id,
                     target.token or "",
                     session=_session(client),
@@ -225,7 +229,7 @@ class Messenger:
             return None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
-        return True
+        return bool(int(answer.get("flags") or 0) & discord.MessageFlags.loading.flag)
 
     def _own_id(self) -> int:
         user = self._bound().user

@@ -7,7 +7,7 @@ import aiohttp
 import discord
 import structlog
 
-from bot import i18n, render
+from bot import discord_bot, i18n, render
 from bot.catalog import Complaint
 from bot.intake import Ask, Intake
 from bot.model import TOKEN_LIFE, Reply, Request, Target
@@ -97,14 +97,13 @@ async def _take_back(interaction: Interaction, complaint: Complaint, *, private:
         text = render.complaint(complaint, locale=str(interaction.locale))
         await interaction.edit_original_response(content=text)
         return
-    await interaction.delete_original_response()
     await whisper(interaction, complaint)
 
 
 async def whisper(interaction: Interaction, complaint: Complaint) -> None:
-    """Tell the person privately, after the interaction was answered."""
+    """Tell the person privately, whatever was answered so far."""
     text = render.complaint(complaint, locale=str(interaction.locale))
-    await interaction.followup.send(text, ephemeral=True)
+    await discord_bot.whisper(interaction, text)
 
 
 def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:

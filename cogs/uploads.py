@@ -55,35 +55,41 @@ def check(
 
 async def look(references: tuple[discord.Attachment, ...]) -> Complaint | None:
     """Read each reference once: its name may promise an image that its bytes are not."""
+    # One limit for all of them: an ask that stays unconfirmed for a minute counts as abandoned.
+    deadline = asyncio.get_running_loop().time() + SECONDS
     for reference in references:
-        data = await _read(reference)
+        data = await _read(reference, deadline=deadline)
         if data is None:
             return _unreadable(reference)
         try:
             images.probe(data)
+        except images.TooManyPixels:
+            return Complaint(
+                N_("{name} has too many pixels."),
+                N_("An image may have up to {limit} megapixels. Make it smaller and ask again."),
+                (*_named(reference), ("limit", images.MAX_PIXELS // 10**6)),
+            )
         except images.ImageError:
-            return _not_an_image(reference)
+            return _damaged(reference)
     return None
 
 
 async def text(prompt_file: discord.Attachment) -> str | Complaint:
     """The text of a prompt file, or why it cannot be used."""
-    data = await _read(prompt_file)
+    data = await _read(prompt_file, deadline=asyncio.get_running_loop().time() + SECONDS)
     if data is None:
         return _unreadable(prompt_file)
     try:
-        return data.decode("utf-8-sig")
+        read = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return Complaint(
-            N_("{name} is not plain text."),
-            N_("Save the prompt as a UTF-8 text file and attach it again."),
-            _named(prompt_file),
-        )
+        return _not_text(prompt_file)
+    # No text holds one, but UTF-16 without its mark is full of them; PostgreSQL takes none.
+    return _not_text(prompt_file) if "\0" in read else read
 
 
-async def _read(attachment: discord.Attachment) -> bytes | None:
+async def _read(attachment: discord.Attachment, *, deadline: float) -> bytes | None:
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout_at(deadline):
             return await attachment.read()
     except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError):
         return None
@@ -94,6 +100,22 @@ def _not_an_image(attachment: discord.Attachment) -> Complaint:
         N_("{name} is not an image that can be used."),
         N_("Attach a {types} file."),
         (*_named(attachment), ("types", TYPES)),
+    )
+
+
+def _damaged(attachment: discord.Attachment) -> Complaint:
+    return Complaint(
+        N_("{name} cannot be read as an image."),
+        N_("It is damaged or of another kind: save it anew as {types} and attach it again."),
+        (*_named(attachment), ("types", TYPES)),
+    )
+
+
+def _not_text(attachment: discord.Attachment) -> Complaint:
+    return Complaint(
+        N_("{name} is not plain text."),
+        N_("Save the prompt as a UTF-8 text file and attach it again."),
+        _named(attachment),
     )
 
 
