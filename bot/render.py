@@ -17,6 +17,7 @@ from bot.model import End, Job, Kind, Reply, State, short_id
 # A card holds 4,000 characters in all; escaping may double a prompt.
 PROMPT_SHOWN = 700
 ALT_SHOWN = 1000
+LINKS_SHOWN = 1600
 # From this age on a card says that the picture may not come at all.
 OVERDUE = timedelta(minutes=10)
 
@@ -150,13 +151,15 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
                     len(failures),
                 ).format(count=len(failures), reason=_(WORDS[failures[0]].title).rstrip("."))
             )
+        links = tuple(shot.link for shot in shots.values() if shot.link)
         notes += [
             _(
                 "Made smaller to fit Discord. [The original]({link}) is there for a few days."
-            ).format(link=shot.link)
-            for shot in shots.values()
-            if shot.link
+            ).format(link=link)
+            for link in _fitting(links)
         ]
+        if links and not _fitting(links):
+            notes.append(_("Made smaller to fit Discord."))
         heading = _("Here is your picture") if len(shots) == 1 else _("Here are your pictures")
         return _card(
             reply,
@@ -176,10 +179,15 @@ def linked(reply: Reply, links: tuple[str, ...]) -> Card:
             heading=_("Your picture is too large for Discord"),
             notes=tuple(
                 _("[The original]({link}) is there for a few days.").format(link=link)
-                for link in links
+                for link in _fitting(links)
             )
             or (_("Ask for it again at a lower resolution."),),
         )
+
+
+def _fitting(links: tuple[str, ...]) -> tuple[str, ...]:
+    """The links, if a card has room for all of them; a signed address can be very long."""
+    return links if sum(map(len, links)) <= LINKS_SHOWN else ()
 
 
 def alt_text(job: Job) -> str:

@@ -32,6 +32,22 @@ def _split(value: object) -> object:
     return value
 
 
+def _address(value: str, *, example: str, travels: str) -> str:
+    """A web address without its last slash; plain http is for this machine alone."""
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or parts.query or parts.fragment:
+        raise ValueError(f"must be an address such as {example}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry a user or password: they would be logged")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError(f"must be https: {travels} would travel in the clear")
+    return value.rstrip("/")
+
+
 def _digits(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
@@ -70,11 +86,15 @@ class Settings(BaseModel):
         description="Pictures the whole bot may ask for per UTC day.",
     )
     imagine_model: str = Field(
-        default="gpt-image-2-pro", min_length=1, description="The model behind /imagine."
+        default="gpt-image-2-pro",
+        min_length=1,
+        max_length=128,
+        description="The model behind /imagine.",
     )
     remix_model: str = Field(
         default="gpt-image-2-image-to-image-pro",
         min_length=1,
+        max_length=128,
         description="The model behind /remix.",
     )
     hiapi_base_url: str = Field(
@@ -122,10 +142,14 @@ class Settings(BaseModel):
         "hints to look.",
     )
     web_host: str = Field(
-        default="127.0.0.1", description="Address of the health endpoints; 0.0.0.0 in a container."
+        default="127.0.0.1",
+        description="Address that the web server listens on; 0.0.0.0 in a container.",
     )
     web_port: int = Field(
-        default=8080, ge=0, le=65535, description="Port of `/healthz` and `/readyz`."
+        default=8080,
+        ge=0,
+        le=65535,
+        description="Port of the web server: callbacks, `/healthz`, `/readyz`.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least important log lines to write."
@@ -154,33 +178,15 @@ class Settings(BaseModel):
 
     @field_validator("hiapi_base_url")
     @classmethod
-    def _address(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            whole = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
-        except ValueError:
-            whole = False
-        if not whole or parts.query or parts.fragment:
-            raise ValueError("must be an address such as https://api.hiapi.ai/v1")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must not carry a user or password: they would be logged")
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if parts.scheme == "http" and not local:
-            raise ValueError("must be https: the key would travel in the clear")
-        return value.rstrip("/")
+    def _api(cls, value: str) -> str:
+        return _address(value, example="https://api.hiapi.ai/v1", travels="the key")
 
     @field_validator("public_url")
     @classmethod
     def _public(cls, value: str) -> str:
         if not value:
             return value
-        parts = urlsplit(value)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if not parts.hostname or parts.scheme not in ("https", "http"):
-            raise ValueError("must be an address such as https://easel.example.net")
-        if parts.scheme == "http" and not local:
-            raise ValueError("must be https: callbacks would travel in the clear")
-        return value.rstrip("/")
+        return _address(value, example="https://easel.example.net", travels="callbacks")
 
     @field_validator("hiapi_webhook_secret")
     @classmethod

@@ -1,0 +1,224 @@
+"""What a card says: every state, every failure, and nobody's text beyond one clean line."""
+
+import unicodedata
+from datetime import timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot import render
+from bot.catalog import Complaint
+from bot.errors import WORDS, Code
+from bot.model import End, Kind, Outcome, Reference, State, short_id
+from bot.render import Shot, Tone
+from tests import build
+
+NOW = build.NOW
+EXPECTED = timedelta(seconds=20)
+LATER = {"sent": timedelta(0), "early": timedelta(seconds=5), "late": timedelta(seconds=41)}
+
+# Letters, emoji, what reorders and hides text, controls, halves of pairs.
+anything = st.text(st.characters(codec=None), max_size=60)
+TRICKS = "\u202eabc\u2066\x00\x1b[31m\r\n\t\u2028\u2029\ud800\ue000\u200b"
+
+
+def under_way(status=None, *, count=1, **changes):
+    reply = build.reply(count=count, **changes)
+    jobs = tuple(
+        job.evolve(state=State.SUBMITTED, task_id="tk", submitted_at=NOW, task_status=status)
+        for job in reply.jobs
+    )
+    return reply.evolve(jobs=jobs)
+
+
+def ended(*outcomes, after=timedelta(seconds=17), **changes):
+    reply = under_way(count=len(outcomes), **changes)
+    jobs = tuple(
+        job.evolve(state=State.SETTLED, outcome=outcome, settled_at=NOW + after)
+        for job, outcome in zip(reply.jobs, outcomes, strict=True)
+    )
+    return reply.evolve(jobs=jobs)
+
+
+def shots(reply, *slots, link=None):
+    return {
+        reply.jobs[slot].id: Shot(f"{slot}.png", b"png", render.alt_text(reply.jobs[slot]), link)
+        for slot in slots
+    }
+
+
+class TestClean:
+    @given(text=anything, limit=st.integers(1, 80))
+    @example(text=TRICKS, limit=80)
+    def test_it_is_one_line_within_the_limit_without_hidden_characters(self, text, limit):
+        line = render.clean(text, limit=limit)
+        assert len(line) <= limit
+        assert len(line.splitlines()) <= 1
+        assert line == line.strip()
+        categories = {unicodedata.category(c) for c in line.replace("\u200d", "")}
+        assert not categories & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+        line.encode()
+
+    @given(text=anything, limit=st.integers(1, 80))
+    def test_it_is_done_after_one_time(self, text, limit):
+        once = render.clean(text, limit=limit)
+        assert render.clean(once, limit=limit) == once
+
+    @given(text=st.text("aé字\N{FOX FACE} ", max_size=40))
+    def test_plain_words_stay_as_they_are(self, text):
+        assert render.clean(text, limit=40) == " ".join(text.split())
+
+    def test_an_emoji_of_several_parts_stays_whole(self):
+        family = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
+        assert render.clean(family, limit=10) == family
+
+    def test_what_is_cut_shows_it(self):
+        assert render.clean("abc def ghi", limit=8) == "abc def…"
+        assert render.clean("abc def", limit=7) == "abc def"
+
+
+class TestWaiting:
+    def test_a_reply_in_the_queue_waits(self):
+        card = render.waiting(build.reply(), now=NOW, expected=EXPECTED)
+        assert (card.tone, card.heading) == (Tone.WAITING, "In the queue")
+
+    @pytest.mark.parametrize("code", Code)
+    def test_a_queue_that_is_held_says_why(self, code):
+        card = render.waiting(build.reply(), now=NOW, expected=EXPECTED, held=code)
+        assert WORDS[code].title in card.notes[0]
+
+    @pytest.mark.parametrize(
+        ("status", "heading"),
+        [
+            (None, "Waiting for the painter"),
+            ("queued", "Waiting for the painter"),
+            ("handling", "Painting"),
+            ("archiving", "Putting the picture away for you"),
+            ("something-new", "Waiting for the painter"),
+        ],
+    )
+    def test_each_stage_has_its_words(self, status, heading):
+        card = render.waiting(under_way(status), now=NOW, expected=EXPECTED)
+        assert (card.tone, card.heading) == (Tone.WORKING, heading)
+
+    def test_the_expected_time_counts_from_the_submission_and_does_not_run_away(self):
+        reply = under_way()
+        notes = {
+            render.waiting(reply, now=NOW + age, expected=EXPECTED).notes
+            for age in (LATER["sent"], LATER["early"])
+        }
+        assert notes == {(f"Expected <t:{int((NOW + EXPECTED).timestamp())}:R>.",)}
+
+    def test_what_takes_longer_is_said_to(self):
+        card = render.waiting(under_way(), now=NOW + LATER["late"], expected=EXPECTED)
+        assert card.notes == ("This takes longer than usual. It is still under way.",)
+
+    def test_what_is_long_overdue_promises_nothing(self):
+        late = NOW + render.OVERDUE + timedelta(seconds=1)
+        card = render.waiting(under_way(), now=late, expected=EXPECTED)
+        assert "If it still comes" in card.notes[0]
+
+
+class TestFinished:
+    def test_one_picture(self):
+        reply = ended(build.pictures())
+        card = render.finished(reply, shots(reply, 0), lost={})
+        assert (card.tone, card.heading, card.notes) == (Tone.FINISHED, "Here is your picture", ())
+        assert card.shots[0].alt == "a heron at dawn"
+
+    def test_several_pictures_stand_in_their_order(self):
+        reply = ended(*[build.pictures()] * 3)
+        found = dict(reversed(shots(reply, 0, 1, 2).items()))
+        card = render.finished(reply, found, lost={})
+        assert card.heading == "Here are your pictures"
+        assert [shot.filename for shot in card.shots] == ["0.png", "1.png", "2.png"]
+
+    @pytest.mark.parametrize("code", Code)
+    def test_every_failure_has_its_words(self, code):
+        card = render.finished(ended(build.failure(code)), {}, lost={})
+        assert card.tone is Tone.FAILED
+        assert (card.heading, card.notes) == (WORDS[code].title, (WORDS[code].advice,))
+
+    def test_a_failure_never_shows_what_is_meant_for_the_operator(self):
+        outcome = Outcome(end=End.FAILED, code=Code.FAILED, detail="OPERATOR ONLY")
+        card = render.finished(ended(outcome), {}, lost={})
+        assert "OPERATOR ONLY" not in repr(card)
+        assert WORDS[Code.FAILED].operator not in repr(card)
+
+    def test_a_failure_without_a_code_has_words_all_the_same(self):
+        card = render.finished(ended(Outcome(end=End.FAILED)), {}, lost={})
+        assert card.heading == WORDS[Code.FAILED].title
+
+    @pytest.mark.parametrize(("lost", "words"), [(1, "1 picture is"), (2, "2 pictures are")])
+    def test_what_is_missing_is_counted_and_explained(self, lost, words):
+        reply = ended(build.pictures(), *[build.failure(Code.TIMED_OUT)] * lost)
+        card = render.finished(reply, shots(reply, 0), lost={})
+        assert card.tone is Tone.FINISHED
+        assert card.notes == (f"{words} missing: The picture took too long.",)
+
+    def test_a_picture_that_could_not_be_fetched_is_a_failure_of_its_own(self):
+        reply = ended(build.pictures())
+        card = render.finished(reply, {}, lost={reply.jobs[0].id: Code.PICTURE_LOST})
+        assert card.heading == WORDS[Code.PICTURE_LOST].title
+
+    def test_a_picture_made_smaller_links_to_its_original(self):
+        reply = ended(build.pictures())
+        card = render.finished(reply, shots(reply, 0, link="https://cdn.example/a"), lost={})
+        assert "(https://cdn.example/a)" in card.notes[0]
+
+    def test_links_too_long_for_a_card_are_left_out(self):
+        reply = ended(*[build.pictures()] * 4)
+        long = "https://cdn.example/" + "s" * 900
+        card = render.finished(reply, shots(reply, 0, 1, 2, 3, link=long), lost={})
+        assert card.notes == ("Made smaller to fit Discord.",)
+        card = render.linked(reply, (long,) * 4)
+        assert card.notes == ("Ask for it again at a lower resolution.",)
+
+    def test_a_picture_that_only_has_a_link_shows_it(self):
+        reply = ended(build.pictures())
+        card = render.linked(reply, ("https://cdn.example/a",))
+        assert "(https://cdn.example/a)" in card.notes[0]
+
+
+class TestFooter:
+    def test_it_says_what_was_asked_for_and_how_long_it_took(self):
+        reply = ended(build.pictures())
+        card = render.finished(reply, shots(reply, 0), lost={})
+        job = short_id(reply.jobs[0].id)
+        assert card.footer == f"nano-banana-pro · 16:9 · 2K · 17 s · {job}"
+
+    @pytest.mark.parametrize(("count", "words"), [(1, "1 image"), (3, "3 images")])
+    def test_a_remix_counts_its_images(self, count, words):
+        references = tuple(Reference(f"https://cdn.example/{n}", "n.png") for n in range(count))
+        asks = build.request(kind=Kind.REMIX, references=references)
+        card = render.waiting(build.reply(asks=asks), now=NOW, expected=EXPECTED)
+        assert f" · {words} · " in card.footer
+
+    def test_it_shows_too_little_of_the_id_to_open_anything(self):
+        reply = build.reply()
+        card = render.waiting(reply, now=NOW, expected=EXPECTED)
+        assert reply.jobs[0].id not in card.footer.lower()
+
+
+@given(prompt=anything)
+def test_a_card_made_quiet_holds_no_word_of_the_persons(prompt):
+    marked = f"MARK {prompt} MARK"
+    reply = ended(build.pictures(), asks=build.request(prompt=marked))
+    card = render.finished(reply, shots(reply, 0), lost={})
+    assert "MARK" in repr(card)
+    for bare in (card.quiet(), card.simple()):
+        assert "MARK" not in repr(bare)
+        assert bare.shots[0].data == card.shots[0].data
+        assert (bare.heading, bare.footer) == (card.heading, card.footer)
+
+
+@given(prompt=st.text(st.characters(codec=None), max_size=1500))
+def test_the_words_for_the_blind_fit_discords_limit(prompt):
+    job = build.reply(asks=build.request(prompt=prompt)).jobs[0]
+    assert len(render.alt_text(job)) <= 1024
+
+
+def test_a_complaint_is_two_lines_with_its_values():
+    said = Complaint("{name} is wrong.", "Use {other}.", (("name", "`a`"), ("other", 2)))
+    assert render.complaint(said, locale="en-US") == "**`a` is wrong.**\nUse 2."
