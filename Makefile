@@ -35,8 +35,8 @@ lock: $(DEV) ## Renew the locked versions
 		--group build --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
 messages: $(DEV) ## Collect the texts for the translators
-	$(BIN)/pybabel --quiet extract --no-wrap --sort-by-file --no-location -k N_ \
-		--project=Easel --version=1 -o bot/locale/easel.pot bot cogs
+	$(BIN)/pybabel --quiet extract --no-wrap --sort-by-file --no-location --omit-header -k N_ \
+		-o bot/locale/easel.pot bot cogs
 
 clean: ## Remove what the verbs above made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
