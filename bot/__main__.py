@@ -17,6 +17,9 @@ from bot import logs, settings
 
 log = structlog.get_logger(__name__)
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = 130  # what shells report for a command that Ctrl+C ended
+
 cli = typer.Typer(
     help="Easel: a Discord bot that turns /imagine and /remix into finished pictures.",
     no_args_is_help=True,
@@ -40,7 +43,9 @@ def demo(
         typer.Option(help="A reference image; makes it a remix. May be repeated."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the picture is written.")] = Path("easel.png"),
-    port: Annotated[int, typer.Option(help="The page's port; 0 takes any.")] = 8765,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The page's port; 0 takes any.")
+    ] = 8765,
 ) -> None:
     """Try everything without Discord or a key: a simulated Discord and a stand-in for HiAPI."""
     try:
@@ -48,12 +53,19 @@ def demo(
         from sandbox import world  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _fail(f"The demo needs {error.name}: get Easel's repository and run 'make demo' there.")
-    if prompt is None:
-        logs.configure(level="INFO", style="console")
-        code = asyncio.run(_until_signal(world.serve(port=port)))
-    else:
-        logs.configure(level="WARNING", style="console")
-        code = asyncio.run(world.once(prompt=prompt, images=tuple(image or ()), out=out))
+    logs.configure(level="WARNING", style="console")
+    try:
+        if prompt is not None:
+            world.check(prompt, out)
+            images = world.uploads(tuple(image or ()))
+            making = world.once(prompt=prompt, images=images, out=out)
+            code = asyncio.run(_until_signal(making, stopped=INTERRUPTED))
+        elif image:
+            _fail("--image needs --prompt.")
+        else:
+            code = asyncio.run(_until_signal(world.serve(port=port)))
+    except world.DemoError as error:
+        _fail(str(error), code=1)
     raise typer.Exit(code)
 
 
@@ -81,9 +93,9 @@ def _load() -> settings.Settings:
     return configured
 
 
-def _fail(sentence: str) -> NoReturn:
+def _fail(sentence: str, *, code: int = 2) -> NoReturn:
     typer.echo(sentence, err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(code)
 
 
 async def _run(configured: settings.Settings) -> int:
@@ -119,23 +131,34 @@ async def _run(configured: settings.Settings) -> int:
         return 2
 
 
-async def _until_signal(work: Coroutine[object, object, None]) -> int:
-    """Do the work until it ends (1: it should not) or SIGINT or SIGTERM asks to stop (0)."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+async def _until_signal(work: Coroutine[object, object, int | None], *, stopped: int = 0) -> int:
+    """Do the work until SIGINT or SIGTERM asks to stop (`stopped`) or it ends by itself.
+
+    Then its own code counts; None says that it should never have ended, and counts as 1.
+    """
     working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set():
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        asked = True
         working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-        return 0
-    stopping.cancel()
-    await working
-    return 1
+        for number in SIGNALS:
+            # A second signal ends the process at once, should the orderly end take too long.
+            loop.remove_signal_handler(number)
+
+    # Windows knows no such handlers: there asyncio itself cancels everything at Ctrl+C.
+    with contextlib.suppress(NotImplementedError):
+        for number in SIGNALS:
+            loop.add_signal_handler(number, stop)
+    try:
+        code = await working
+    except asyncio.CancelledError:
+        if not asked:
+            raise
+        return stopped
+    return 1 if code is None else code
 
 
 def main() -> None:

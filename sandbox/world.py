@@ -7,6 +7,8 @@ of the bot.
 import asyncio
 import json
 import logging
+import os
+import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -18,18 +20,25 @@ from typing import Any
 
 import simcord
 from simcord import _clock as simcord_clock
+from simcord.preview import Preview
 
 from bot import app, logs, settings
 from bot import clock as clocks
 from bot.app import App
+from bot.catalog import REFERENCE_LIMIT
 from bot.clock import Clock
+from bot.errors import WORDS, Code
 from sandbox import gallery
 from sandbox.hiapi import StandIn
 
-# Quick enough to be fun, slow enough that each stage is seen.
-SECONDS = (2.0, 4.0, 1.0)
-HEADLESS_SECONDS = (0.3, 0.9, 0.3)
-PATIENCE = 120.0  # seconds until the headless run gives up
+# Quick enough to be fun, slow enough that each stage is seen: replies are edited every 3 s at most.
+SECONDS = (3.0, 5.0, 2.0)
+# Without a browser nobody watches, so time runs faster. The bot first looks at a task after 5 s
+# and then every 2 s (its loops wait in real seconds): no stage here is so short that it misses it.
+HEADLESS_PACE = 4.0
+HEADLESS_SECONDS = (8.0, 4.0, 4.0)
+PATIENCE = 60.0  # real seconds until the headless run gives up
+GRACE = 1.0  # real seconds for work under way when the demo is stopped
 # Looks at the running tasks must leave room for new pictures, and the real 60 hardly would.
 REQUESTS_PER_MINUTE = 600
 
@@ -38,13 +47,21 @@ STATES = {
     "reply.received": "received",
     "reply.queued": "queued",
     "job.submitting": "submitting",
+    "job.resend": "waiting to submit again",
     "job.submitted": "submitted",
     "job.stage": "stage",
     "job.settled": "settled",
+    "reply.postponed": "waiting to deliver again",
     "reply.delivered": "delivered",
     "reply.undeliverable": "undeliverable",
     "reply.withdrawn": "withdrawn",
 }
+LAST = ("delivered", "undeliverable", "withdrawn")
+DETAILS = ("reply", "job", "task", "status", "end", "code", "cause")
+
+
+class DemoError(Exception):
+    """The demo cannot do what it was asked to; the message is for the person at the terminal."""
 
 
 class _SharedClock(simcord_clock.Clock):
@@ -67,6 +84,12 @@ class World:
     hiapi: StandIn
     channel: simcord.ChannelHandle
     member: simcord.MemberActor
+
+
+def hurried(pace: float) -> Clock:
+    """The machine's clock from now on, `pace` times as fast."""
+    began = clocks.system()
+    return lambda: began + (clocks.system() - began) * pace
 
 
 @asynccontextmanager
@@ -118,13 +141,13 @@ async def opened(
         )
         async with (
             app.opened(configured, clock=clock, shard_count=1) as easel,
-            simcord.run(easel.bot, check_errors=False) as env,
+            simcord.run(easel.bot, check_errors=False, settle_timeout=PATIENCE) as env,
         ):
             discord.append(env)
             env.backend.clock = _SharedClock(clock)
             env.backend.edit_bot_profile("Easel")
             guild = env.create_guild("Easel demo")
-            channel = guild.create_text_channel("art")
+            channel = guild.create_text_channel("art", topic="Type /imagine or /remix below.")
             member = guild.add_member(env.create_user("you"))
             await easel.sync()
             if start:
@@ -132,92 +155,183 @@ async def opened(
             try:
                 yield World(app=easel, env=env, hiapi=hiapi, channel=channel, member=member)
             finally:
-                await easel.stop()
+                await easel.stop(grace=GRACE)
 
 
-async def serve(*, port: int) -> None:
-    """Keep the demo's page up until cancelled; prints its address."""
+# --- in the browser -------------------------------------------------------------------------------
+
+
+async def serve(*, port: int) -> int:
+    """Keep the demo's page up until it is closed or this is cancelled; prints its address."""
+    logs.add_handler(_Spoken())
     with tempfile.TemporaryDirectory(prefix="easel-demo-") as folder:
-        async with opened(Path(folder)) as world:
-            async with page(world, port=port) as url:
-                sys.stdout.write(f"Easel's demo is at {url}\nStop it with Ctrl+C.\n")
-                sys.stdout.flush()
-                await asyncio.Event().wait()
+        async with opened(Path(folder)) as world, _preview(world, port=port) as preview:
+            sys.stdout.write(
+                f"Easel's demo is at {preview.url}\n"
+                "Open that address in a browser and type /imagine or /remix.\n"
+                "Stop it with Ctrl+C.\n"
+            )
+            sys.stdout.flush()
+            await preview.wait_closed()
+    return 0
 
 
 @asynccontextmanager
 async def page(world: World, *, port: int = 0) -> AsyncIterator[str]:
     """The channel as a page in the browser, kept fresh; yields its address."""
-    async with world.env.preview(
-        world.channel, viewers=[world.member], layout="channel", port=port
-    ) as preview:
-        following = asyncio.create_task(_follow(world.env, preview))
-        try:
-            yield preview.url
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+    async with _preview(world, port=port) as preview:
+        yield preview.url
 
 
-async def _follow(env: simcord.Env, preview: simcord.Preview) -> None:
-    """Show each change without a click: the page itself only looks after its own actions."""
-    seen = 0
-    while True:
-        await asyncio.sleep(0.2)
-        if len(env.backend.transcript) != seen:
-            seen = len(env.backend.transcript)
-            await preview.refresh()
+@asynccontextmanager
+async def _preview(world: World, *, port: int) -> AsyncIterator[Preview]:
+    preview = world.env.preview(world.channel, viewers=[world.member], layout="channel", port=port)
+    _keep_fresh(preview)
+    try:
+        await preview.__aenter__()
+    except simcord.SetupError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        reason = os.strerror(error.__cause__.errno or 0).lower()
+        raise DemoError(
+            f"Port {port} cannot be used ({reason}): choose another with --port."
+        ) from error
+    try:
+        yield preview
+    finally:
+        await preview.close()
 
 
-class _States(logging.Handler):
-    """Writes the bot's own log lines about states as JSON lines, and knows when all is over."""
+def _keep_fresh(preview: Preview) -> None:
+    """Publish what has changed whenever the page looks, which it does twice a second.
+
+    The page itself publishes only after its own actions. `Preview.refresh()` would do so too, but
+    whatever a person does while it runs, or before the page has seen what it published, is turned
+    down, and the first of these breaks the page for good.
+    """
+    env, tell = preview.env, preview._page_payload  # noqa: SLF001
+    seen: dict[str, int] = {}
+
+    def look(page: Any) -> dict[str, Any]:
+        events = len(env.backend.transcript)
+        idle = env._operation_task is None and page.pinned_snapshot is None  # noqa: SLF001
+        if idle and seen.get(page.id) != events:
+            seen[page.id] = events
+            preview._advance_presentation_time()  # noqa: SLF001
+            preview._publish(page, reason="refresh")  # noqa: SLF001
+        return tell(page)
+
+    preview._page_payload = look  # type: ignore[method-assign]  # noqa: SLF001
+
+
+class _Spoken(logging.Handler):
+    """Writes the bot's states as short lines for the eye."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.INFO)
-        self.last: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = record.msg if isinstance(record.msg, dict) else {}
-        state = STATES.get(str(event.get("event")))
-        if state is None:
-            return
-        line = {"state": state}
-        line |= {
-            key: event[key]
-            for key in ("reply", "job", "status", "end", "code", "cause")
-            if event.get(key)
-        }
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-        if state in ("delivered", "undeliverable", "withdrawn") and not self.last.done():
-            self.last.set_result(state)
+        line = _told(record)
+        if line is not None:
+            state = line.pop("status", line.pop("state"))
+            details = "  ".join(f"{name} {value}" for name, value in line.items())
+            sys.stderr.write(f"{clocks.system():%H:%M:%S}  {state:<11} {details}\n")
 
 
-async def once(*, prompt: str, images: tuple[Path, ...], out: Path) -> int:
-    """One command through the whole pipeline; 0 only if its picture was delivered to `out`."""
-    states = _States()
+# --- without a browser ----------------------------------------------------------------------------
+
+
+def uploads(images: tuple[Path, ...]) -> tuple[tuple[str, bytes], ...]:
+    """Read the files for /remix: (name, bytes) each. Raises DemoError."""
+    if len(images) > REFERENCE_LIMIT:
+        raise DemoError(f"A remix takes up to {REFERENCE_LIMIT} images; {len(images)} were given.")
+    try:
+        return tuple((image.name, image.read_bytes()) for image in images)
+    except OSError as error:
+        raise DemoError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def check(prompt: str, out: Path) -> None:
+    """Raise DemoError for what could only go wrong, before a picture is waited for."""
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise DemoError("The prompt is not written in UTF-8.") from error
+    if not out.parent.is_dir():
+        raise DemoError(f"{out} cannot be written: there is no folder {out.parent}.")
+    if out.is_dir():
+        raise DemoError(f"{out} is a folder: name a file for the picture.")
+
+
+async def once(*, prompt: str, images: tuple[tuple[str, bytes], ...], out: Path) -> int:
+    """One command through the whole pipeline; 0 once its picture was delivered and written."""
+    states = _Lines()
     logs.add_handler(states)
     with tempfile.TemporaryDirectory(prefix="easel-demo-") as folder:
-        async with opened(Path(folder), seconds=HEADLESS_SECONDS) as world:
-            options: dict[str, Any] = {
-                f"image{number}": (path.name, path.read_bytes())
-                for number, path in enumerate(images, start=1)
-            }
-            command = "remix" if images else "imagine"
-            result = await world.member.slash(world.channel, command, prompt=prompt, **options)
-            if not result.deferred:
-                said = result.response.content if result.response else "no answer"
-                sys.stderr.write(f"{said}\n")
-                return 1
+        async with opened(
+            Path(folder), seconds=HEADLESS_SECONDS, clock=hurried(HEADLESS_PACE)
+        ) as world:
             try:
                 async with asyncio.timeout(PATIENCE):
-                    last = await states.last
+                    picture = await _picture(world, states, prompt=prompt, images=images)
             except TimeoutError:
-                sys.stderr.write("The picture did not come in time.\n")
-                return 1
-            files = result.response.attachments if result.response else []
-            if last != "delivered" or not files:
-                return 1
-            picture = world.env.backend.cdn.get(files[0].url) or b""
-            out.write_bytes(picture)
-            return 0 if picture else 1
+                raise DemoError("The picture did not come in time.") from None
+            try:
+                await asyncio.to_thread(out.write_bytes, picture)
+            except OSError as error:
+                raise DemoError(f"{out} cannot be written: {error.strerror}.") from error
+    return 0
+
+
+async def _picture(
+    world: World, states: "_Lines", *, prompt: str, images: tuple[tuple[str, bytes], ...]
+) -> bytes:
+    """Ask, wait for the end, and take the picture out of the reply. Raises DemoError."""
+    options: dict[str, Any] = {f"image{number}": image for number, image in enumerate(images, 1)}
+    command = "remix" if images else "imagine"
+    result = await world.member.slash(world.channel, command, prompt=prompt, **options)
+    answers = [*result.followups, *([result.response] if result.response else [])]
+    refusals = [answer.content for answer in answers if answer.content]
+    if refusals:
+        raise DemoError(_plain(refusals[0]))
+    last = await states.last
+    files = result.response.attachments if result.response else []
+    picture = world.env.backend.cdn.get(files[0].url) if files else None
+    if last["state"] != "delivered" or not picture:
+        words = WORDS[Code(states.code or Code.FAILED)]
+        raise DemoError(f"{words.title}. {words.advice}")
+    return picture
+
+
+def _plain(text: str) -> str:
+    """A refusal on one line, without Discord's markup."""
+    lines = re.sub(r"\*\*|`", "", text).splitlines()
+    return " ".join(line if line.endswith(".") else f"{line}." for line in lines)
+
+
+class _Lines(logging.Handler):
+    """Writes the bot's states as JSON lines, and knows when all is over and why."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.INFO)
+        self.last: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self.code: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = _told(record)
+        if line is None:
+            return
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        self.code = line.get("code", self.code)
+        if line["state"] in LAST and not self.last.done():
+            self.last.set_result(line)
+
+
+def _told(record: logging.LogRecord) -> dict[str, str] | None:
+    """What one of the bot's own log lines says about a state, if it is about one."""
+    event = record.msg if isinstance(record.msg, dict) else {}
+    state = STATES.get(str(event.get("event")))
+    if state is None:
+        return None
+    return {"state": state} | {name: str(event[name]) for name in DETAILS if event.get(name)}
