@@ -1,0 +1,81 @@
+"""The real process, Discord's and HiAPI's stand-ins on real sockets: a command to its picture."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.hiapi import StandIn
+from sandbox.wirecord import server
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def hiapi():
+    async with StandIn(seconds=(0.1, 0.3, 0.1)) as running:
+        yield running
+
+
+@pytest.fixture
+async def discord():
+    async with server.Wirecord() as running:
+        yield running
+
+
+@asynccontextmanager
+async def easel(discord, hiapi, folder):
+    """The bot as a process of its own, logged in; ends it whatever the test does."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DISCORD_TOKEN": server.TOKEN,
+        "HIAPI_API_KEY": "sk-sandbox",
+        "HIAPI_BASE_URL": hiapi.base_url,
+        "HIAPI_TRUSTED_HOSTS": hiapi.base_url.removeprefix("http://"),
+        "HIAPI_POLL_EVERY": "1",
+        "ALLOWED_SERVERS": "*",
+        "DATABASE_URL": f"sqlite:///{folder / 'easel.db'}",
+        "WEB_PORT": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = ["-m", "sandbox.wirecord.launch", "--base", discord.base, "run"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        cwd=folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        await discord.gateway.ready(seconds=20)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        output, _ = await process.communicate()
+        sys.stdout.write(output.decode())
+
+
+async def test_a_command_becomes_a_picture_and_sigterm_ends_well(discord, hiapi, tmp_path):
+    async with easel(discord, hiapi, tmp_path) as process:
+        assert {"imagine", "remix"} <= {command["name"] for command in discord.commands}
+        asked = await discord.command("imagine", {"prompt": "a heron at dawn"}, locale="de")
+        await asked.acknowledged()
+        assert asked.ack_seconds < 1
+        message = await asked.pictured(seconds=20)
+        assert not message.ephemeral
+        assert message.attachments[0].size > 1000
+        assert message.edits[-1].files[0].sha256
+        assert "heron" in message.text
+
+        process.send_signal(signal.SIGTERM)
+        asked_at = time.monotonic()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert time.monotonic() - asked_at < 5
+    assert discord.log.invalid == 0
