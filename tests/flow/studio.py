@@ -113,6 +113,14 @@ class Studio:
     channel: simcord.ChannelHandle
     member: simcord.MemberActor
     _wire: Wire | None = field(default=None, repr=False)
+    _told: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        def remember(event: str, payload: Any) -> None:
+            if event == "INTERACTION_CREATE":
+                self._told.append(payload)
+
+        self.env.backend.subscribers.append(remember)
 
     @property
     def env(self) -> simcord.Env:
@@ -126,6 +134,11 @@ class Studio:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks of the picture service, oldest first."""
         return self.world.hiapi.tasks.all
+
+    @property
+    def interactions(self) -> list[dict[str, Any]]:
+        """What the gateway told the bot of commands, to be told again."""
+        return self._told
 
     @property
     def wire(self) -> Wire:
