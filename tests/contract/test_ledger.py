@@ -566,6 +566,7 @@ class TestReplies:
         "renew": (deliveries.renew, {"until": NOW + LEASE + SECOND}),
         "postpone": (deliveries.postpone, {"due_at": NOW + LEASE, "trouble": "reset"}),
         "close": (deliveries.close, {"delivery": Delivery.PARKED, "now": NOW}),
+        "step_on": (deliveries.step_on, {"rung": model.Rung.DM, "now": NOW}),
     }
     CLOSED = (Delivery.DELIVERED, Delivery.PARKED, Delivery.UNDELIVERABLE)
 
@@ -645,6 +646,95 @@ class TestReplies:
         row = (await ledger.run(everything))["replies"][0]
         assert (row["delivered_at"], row["trouble"]) == (NOW + SECOND, "403 in the channel")
         assert await claim_reply(ledger, now=NOW + 9 * LEASE) is None
+
+    async def test_a_rung_is_remembered(self, ledger):
+        reply = await ready(ledger)
+        assert not (await claim_reply(ledger)).rung
+        await ledger.run(
+            deliveries.step_on, reply.id, worker="ada", rung=model.Rung.CHANNEL, now=NOW + SECOND
+        )
+        kept = await ledger.run(verbs.reply_of, reply.id)
+        assert (kept.rung, kept.rung_at) == (model.Rung.CHANNEL, NOW + SECOND)
+
+    async def test_only_an_unfinished_open_reply_becomes_a_note(self, ledger):
+        unfinished = await queued(ledger)
+        assert await ledger.run(deliveries.note, unfinished.id)
+        assert (await ledger.run(verbs.reply_of, unfinished.id)).noted
+        withdrawn = await received(ledger)
+        await ledger.run(verbs.withdraw, withdrawn.id, now=NOW)
+        for reply in (await ready(ledger), withdrawn):
+            assert not await ledger.run(deliveries.note, reply.id)
+            assert not (await ledger.run(verbs.reply_of, reply.id)).noted
+        assert not await ledger.run(deliveries.note, "nothing")
+
+    async def test_due_for_a_note_is_what_only_a_dying_token_reaches(self, ledger):
+        async def waiting(**changes):
+            reply = await received(
+                ledger, **{"private": True, "token_expires_at": NOW + SECOND} | changes
+            )
+            target = reply.target
+            await ledger.run(verbs.confirm, reply.id, message_id=7, private=target.private, now=NOW)
+            return reply.id
+
+        private = await waiting()
+        absent = await waiting(private=False, present=False)
+        await waiting(private=False, present=True)
+        await waiting(token_expires_at=NOW)
+        await waiting(token_expires_at=NOW + 2 * SECOND)
+        await waiting(token=None)
+        noted = await waiting()
+        await ledger.run(deliveries.note, noted)
+        finished = await waiting()
+        for job in (await ledger.run(verbs.reply_of, finished)).jobs:
+            await settle(ledger, job.id)
+        due = await ledger.run(deliveries.due_for_note, now=NOW, before=NOW + SECOND)
+        assert {reply.id for reply in due} == {private, absent}
+        assert (
+            await ledger.run(deliveries.due_for_note, now=NOW + SECOND, before=NOW + SECOND) == []
+        )
+
+    async def test_a_parked_reply_is_shown_with_the_clicks_token(self, ledger):
+        reply = await ready(ledger, private=True)
+        await claim_reply(ledger)
+        await close(ledger, reply.id, delivery=Delivery.PARKED)
+        later = NOW + timedelta(hours=1)
+        click = build.target(now=later, token="click", message_id=99, upload_limit=5)
+        shown = await ledger.run(deliveries.reopen, reply.id, target=click, now=later)
+        assert shown.delivery is Delivery.OPEN
+        assert shown.target.token == "click"
+        assert shown.target.token_expires_at == click.token_expires_at
+        assert (shown.target.message_id, shown.target.upload_limit) == (99, 5)
+        assert shown.target.interaction_id == reply.target.interaction_id
+        again = await claim_reply(ledger, worker="bob", now=later)
+        assert (again.id, again.attempts) == (reply.id, 1)
+        assert await close(ledger, reply.id, worker="bob", now=later)
+        assert await ledger.run(deliveries.reopen, reply.id, target=click, now=later) is None
+
+    async def test_a_note_of_an_unfinished_reply_takes_the_clicks_token(self, ledger):
+        reply = await queued(ledger)
+        await ledger.run(deliveries.note, reply.id)
+        click = build.target(token="click", message_id=99)
+        shown = await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW)
+        assert (shown.target.token, shown.noted) == ("click", False)
+        assert await claim_reply(ledger) is None
+
+    @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.UNDELIVERABLE])
+    async def test_what_is_over_is_not_shown_again(self, ledger, delivery):
+        reply = await ready(ledger)
+        await claim_reply(ledger)
+        await close(ledger, reply.id, delivery=delivery)
+        before = await ledger.run(everything)
+        click = build.target(token="click")
+        assert await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW) is None
+        assert await ledger.run(deliveries.reopen, "nothing", target=click, now=NOW) is None
+        assert await ledger.run(everything) == before
+
+    async def test_nobody_is_shown_what_another_asked_for(self, ledger):
+        reply = await ready(ledger, user_id=1)
+        await claim_reply(ledger)
+        await close(ledger, reply.id, delivery=Delivery.PARKED)
+        click = build.target(token="click", user_id=2)
+        assert await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW) is None
 
     async def test_dead_tokens_are_erased_and_live_ones_are_not(self, ledger):
         dead = await received(ledger, token_expires_at=NOW)

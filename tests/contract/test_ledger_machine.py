@@ -31,7 +31,9 @@ START = datetime(2026, 3, 14, 23, 57, tzinfo=UTC)
 LIVE = {State.RECEIVED, State.QUEUED, State.SUBMITTING, State.SUBMITTED}
 
 picks = st.integers(0, 1000)
-workers = st.sampled_from(["ada", "bob", "cyd"])
+workers = st.sampled_from(["ada", "bob"])
+# Mostly whoever holds the lease, or most steps would only be refused.
+callers = st.sampled_from(["its holder", "its holder", "its holder", "ada", "bob"])
 seconds = st.integers(0, 45).map(lambda number: timedelta(seconds=number))
 outcomes = st.sampled_from(
     [
@@ -54,6 +56,9 @@ class Leased:
 
     def free(self, now):
         return self.due_at <= now and (self.until is None or self.until <= now)
+
+    def caller(self, name):
+        return self.owner or "ada" if name == "its holder" else name
 
     def release(self):
         self.owner = self.until = None
@@ -80,6 +85,7 @@ class Job(Leased):
 @dataclasses.dataclass
 class Reply(Leased):
     delivery: Delivery = Delivery.OPEN
+    noted: bool = False
     token_until: datetime | None = None
 
 
@@ -122,11 +128,17 @@ class LedgerMachine(RuleBasedStateMachine):
     def run(self, verb, *args, **kwargs):
         return self.runner.run(self.ledger.run(verb, *args, **kwargs))
 
-    def job(self, pick):
-        return list(self.jobs.values())[pick % len(self.jobs)]
+    def job(self, pick, *states):
+        """Any job, but three times out of four one that may move from these states."""
+        fitting = [job for job in self.jobs.values() if job.state in states]
+        choice = fitting if fitting and pick % 4 else list(self.jobs.values())
+        return choice[pick // 4 % len(choice)]
 
     def reply_id(self, pick):
-        return list(self.replies)[pick % len(self.replies)]
+        """Any reply, but three times out of four one that somebody holds."""
+        held = [reply_id for reply_id, reply in self.replies.items() if reply.owner]
+        choice = held if held and pick % 4 else list(self.replies)
+        return choice[pick // 4 % len(choice)]
 
     def jobs_of(self, reply_id):
         return [job for job in self.jobs.values() if job.reply_id == reply_id]
@@ -163,7 +175,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.replies)
     @rule(pick=picks, verb=st.sampled_from([verbs.confirm, verbs.confirm, verbs.withdraw]))
     def acknowledge(self, pick, verb):
-        reply_id = self.reply_id(pick)
+        reply_id = self.job(pick, State.RECEIVED).reply_id
         waiting = [job for job in self.jobs_of(reply_id) if job.state is State.RECEIVED]
         if verb is verbs.withdraw:
             assert self.run(verb, reply_id, now=self.now) == len(waiting)
@@ -190,17 +202,11 @@ class LedgerMachine(RuleBasedStateMachine):
             self.jobs[got.id].owner, self.jobs[got.id].until = worker, self.now + LEASE
 
     @precondition(lambda self: self.jobs)
-    @rule(pick=picks, worker=workers)
+    @rule(pick=picks, worker=callers)
     def freeze(self, pick, worker):
-        self._freeze(self.job(pick), worker)
-
-    @precondition(lambda self: any(job.owner for job in self.jobs.values()))
-    @rule(pick=picks)
-    def freeze_own(self, pick):
-        held = [job for job in self.jobs.values() if job.owner]
-        self._freeze(held[pick % len(held)], held[pick % len(held)].owner)
-
-    def _freeze(self, job, worker):
+        held = [job for job in self.jobs.values() if job.owner and job.state is State.QUEUED]
+        job = held[pick % len(held)] if held else self.job(pick)
+        worker = job.caller(worker)
         body = f"{worker} at {self.now}".encode()
         moved = self.run(verbs.freeze, job.id, worker=worker, body=body, now=self.now)
         assert moved == (job.state is State.QUEUED and job.owner == worker)
@@ -208,9 +214,10 @@ class LedgerMachine(RuleBasedStateMachine):
             job.state, job.body = State.SUBMITTING, body
 
     @precondition(lambda self: self.jobs)
-    @rule(pick=picks, worker=workers, delay=seconds)
+    @rule(pick=picks, worker=callers, delay=seconds)
     def resend(self, pick, worker, delay):
-        job = self.job(pick)
+        job = self.job(pick, State.SUBMITTING)
+        worker = job.caller(worker)
         due_at = self.now + delay
         moved = self.run(verbs.resend_at, job.id, worker=worker, due_at=due_at)
         assert moved == (job.state is State.SUBMITTING and job.owner == worker)
@@ -221,7 +228,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, number=st.integers(1, 12))
     def submit(self, pick, number):
-        job, task = self.job(pick), f"task-{number}"
+        job, task = self.job(pick, State.SUBMITTING), f"task-{number}"
         taken = task in {other.task for other in self.jobs.values()}
         if taken and job.state is State.SUBMITTING:
             with pytest.raises(sa.exc.IntegrityError):
@@ -238,7 +245,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, status=st.sampled_from(["pending", "running"]))
     def note_status(self, pick, status):
-        job = self.job(pick)
+        job = self.job(pick, State.SUBMITTED)
         moved = self.run(verbs.note_status, {job.id: status, "unknown": status})
         assert moved == (job.state is State.SUBMITTED)
         if moved:
@@ -247,7 +254,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, one=outcomes, other=outcomes)
     def settle_twice_at_once(self, pick, one, other):
-        job = self.job(pick)
+        job = self.job(pick, State.SUBMITTING, State.SUBMITTED)
 
         async def both():
             return await asyncio.gather(
@@ -314,10 +321,11 @@ class LedgerMachine(RuleBasedStateMachine):
         reply.attempts += 1
 
     @precondition(lambda self: self.replies)
-    @rule(pick=picks, worker=workers, delay=seconds, what=st.sampled_from(["renew", "postpone"]))
+    @rule(pick=picks, worker=callers, delay=seconds, what=st.sampled_from(["renew", "postpone"]))
     def keep(self, pick, worker, delay, what):
         reply_id = self.reply_id(pick)
         reply = self.replies[reply_id]
+        worker = reply.caller(worker)
         later = self.now + delay
         if what == "renew":
             moved = self.run(deliveries.renew, reply_id, worker=worker, until=later)
@@ -335,17 +343,45 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.replies)
     @rule(
         pick=picks,
-        worker=workers,
+        worker=callers,
         delivery=st.sampled_from([Delivery.DELIVERED, Delivery.PARKED, Delivery.UNDELIVERABLE]),
     )
     def close(self, pick, worker, delivery):
         reply_id = self.reply_id(pick)
         reply = self.replies[reply_id]
+        worker = reply.caller(worker)
         moved = self.run(deliveries.close, reply_id, worker=worker, delivery=delivery, now=self.now)
         assert moved == (reply.delivery is Delivery.OPEN and reply.owner == worker)
         if moved:
             reply.delivery, reply.token_until = delivery, None
             reply.release()
+
+    @precondition(lambda self: self.replies)
+    @rule(pick=picks)
+    def note(self, pick):
+        reply_id = self.reply_id(pick)
+        reply = self.replies[reply_id]
+        moved = self.run(deliveries.note, reply_id)
+        unfinished = any(job.state is not State.SETTLED for job in self.jobs_of(reply_id))
+        assert moved == (reply.delivery is Delivery.OPEN and unfinished)
+        reply.noted = reply.noted or moved
+
+    @precondition(lambda self: self.asked)
+    @rule(pick=picks, own=st.booleans())
+    def show(self, pick, own):
+        parked = [
+            asked for asked in self.asked if self.replies[asked.id].delivery is Delivery.PARKED
+        ]
+        asked = (parked or self.asked)[pick % len(parked or self.asked)]
+        reply = self.replies[asked.id]
+        click = build.target(user_id=asked.target.user_id if own else 0, now=self.now)
+        shown = self.run(deliveries.reopen, asked.id, target=click, now=self.now)
+        wanted = own and reply.delivery in {Delivery.OPEN, Delivery.PARKED}
+        assert (shown is not None) == wanted
+        if wanted:
+            reply.delivery, reply.noted = Delivery.OPEN, False
+            reply.due_at, reply.attempts = self.now, 0
+            reply.token_until = click.token_expires_at
 
     @rule()
     def erase_tokens(self):
@@ -391,7 +427,7 @@ class LedgerMachine(RuleBasedStateMachine):
             reply = self.replies[row["id"]]
             open_jobs = [job for job in self.jobs_of(row["id"]) if job.state is not State.SETTLED]
             assert row["unsettled"] == len(open_jobs)
-            assert row["delivery"] == reply.delivery
+            assert (row["delivery"], row["noted"]) == (reply.delivery, reply.noted)
             assert (row["token"] is None) == (reply.token_until is None)
             assert (row["lease_owner"], row["lease_until"]) == (reply.owner, reply.until)
             assert (row["due_at"], row["attempts"]) == (reply.due_at, reply.attempts)
@@ -415,7 +451,8 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         for row in found["replies"]:
             before = self.seen.get(row["id"], Delivery.OPEN)
-            assert before in {Delivery.OPEN, row["delivery"]}
+            shown = (Delivery.PARKED, Delivery.OPEN)
+            assert before in {Delivery.OPEN, row["delivery"]} or (before, row["delivery"]) == shown
             self.seen[row["id"]] = row["delivery"]
 
 
