@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import aiohttp
 import discord
@@ -66,6 +66,14 @@ class Shown:
     message_id: int | None = None  # of a new message
 
 
+@dataclass(frozen=True, slots=True)
+class Spinner:
+    """An acknowledgement that Discord took: its message, and whether only one person sees it."""
+
+    message_id: int
+    private: bool
+
+
 class Messenger:
     """Talks to Discord for the stages. `bind` hands it the bot once that is logged in."""
 
@@ -105,13 +113,13 @@ class Messenger:
         """Remove the reply's message if that is possible; what is in the way is only logged."""
         await self._scoped(self._delete(target))
 
-    async def knows(self, target: Target) -> bool | None:
-        """Whether Discord took our acknowledgement of this interaction and nothing came after it.
+    async def spinner(self, target: Target) -> Spinner | Literal[False] | None:
+        """Our acknowledgement of this interaction if Discord took it and nothing came after it.
 
-        A refusal or an excuse is an answer too, but nobody waits for more after one. None if the
-        token tells nothing.
+        False if there is none: a refusal or an excuse is an answer too, but nobody waits for more
+        after one. None if the token tells nothing.
         """
-        return await self._scoped(self._knows(target))
+        return await self._scoped(self._spinner(target))
 
     async def _scoped(self, work: Coroutine[Any, Any, T]) -> T:
         # Every call into discord.py runs in the context that `bind` captured; see there.
@@ -212,7 +220,7 @@ class Messenger:
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("messenger.not_deleted", cause=str(error))
 
-    async def _knows(self, target: Target) -> bool | None:
+    async def _spinner(self, target: Target) -> Spinner | Literal[False] | None:
         client = self._bound()
         try:
             async with asyncio.timeout(SECONDS):
@@ -229,7 +237,8 @@ class Messenger:
             return None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
-        return bool(int(answer.get("flags") or 0) & discord.MessageFlags.loading.flag)
+        flags = discord.MessageFlags._from_value(int(answer.get("flags") or 0))  # noqa: SLF001
+        return flags.loading and Spinner(int(answer["id"]), private=flags.ephemeral)
 
     def _own_id(self) -> int:
         user = self._bound().user

@@ -57,10 +57,10 @@ class Recovery:
         now = self._clock()
         if not reply.target.token_lives(now):
             return await self._interrupt(reply, why="the token is dead, Discord cannot be asked")
-        knows = await self._messenger.knows(reply.target)
-        if knows is None:
+        spinner = await self._messenger.spinner(reply.target)
+        if spinner is None:
             return 0
-        if not knows:
+        if spinner is False:
             log.info("reply.withdrawn", why="Discord never took the acknowledgement")
             await self._ledger.run(verbs.withdraw, reply.id, now=now)
             return 1
@@ -69,8 +69,8 @@ class Recovery:
         await self._ledger.run(
             verbs.confirm,
             reply.id,
-            message_id=reply.target.message_id,
-            private=reply.target.private,
+            message_id=spinner.message_id,
+            private=spinner.private or reply.target.private,
             now=now,
         )
         log.info("reply.queued", why="Discord had taken the acknowledgement")

@@ -1,13 +1,16 @@
 """A studio for each test: real discord.py, the real app, the stand-in over real sockets."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot import delivery, messenger
+from bot.ledger.ledger import Ledger
 from sandbox import world as worlds
 from tests.flow.studio import MovedClock, Studio
 
@@ -23,9 +26,18 @@ def clock() -> MovedClock:
     return MovedClock()
 
 
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory) -> Path:
+    """A migrated database without a row: migrating one takes longer than most tests."""
+    path = tmp_path_factory.mktemp("ledger") / "empty.db"
+    Ledger(f"sqlite:///{path}").migrate()
+    return path
+
+
 @pytest.fixture
-def open_studio(tmp_path, clock, monkeypatch) -> Open:
+def open_studio(tmp_path, clock, monkeypatch, empty_ledger) -> Open:
     """What opens a studio with other settings."""
+    shutil.copy(empty_ledger, tmp_path / "demo.db")
     # The pauses between attempts are the bot's only real waiting.
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
