@@ -109,7 +109,7 @@ jobs = sa.Table(
     sa.Column("outcome", sa.JSON),
     sa.Index("ix_jobs_queue", "state", "turn", "created_at", "id"),
     sa.Index("ix_jobs_person", "user_id", "state"),
-    sa.Index("ix_jobs_settled", "settled_at"),
+    sa.Index("ix_jobs_settled", "model", "settled_at"),
     sa.UniqueConstraint("reply_id", "slot"),
 )
 

@@ -296,7 +296,6 @@ def durations(conn: sa.Connection, *, model: str, limit: int = 50) -> list[timed
     recent = (
         sa.select(jobs.c.submitted_at, jobs.c.settled_at)
         .where(
-            jobs.c.state == State.SETTLED,
             jobs.c.model == model,
             jobs.c.submitted_at.is_not(None),
             jobs.c.outcome["end"].as_string() == End.PICTURES,

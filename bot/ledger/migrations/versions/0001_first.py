@@ -76,7 +76,7 @@ def upgrade() -> None:
     op.create_index("ix_jobs_reply_id", "jobs", ["reply_id"])
     op.create_index("ix_jobs_queue", "jobs", ["state", "turn", "created_at", "id"])
     op.create_index("ix_jobs_person", "jobs", ["user_id", "state"])
-    op.create_index("ix_jobs_settled", "jobs", ["settled_at"])
+    op.create_index("ix_jobs_settled", "jobs", ["model", "settled_at"])
     op.create_table(
         "days",
         sa.Column("day", sa.String(10), primary_key=True),

@@ -1,0 +1,86 @@
+"""No statement of the loops reads a whole table: finished jobs stay, and must cost nothing."""
+
+import re
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from bot.ledger import deliveries, verbs
+from bot.ledger.ledger import Ledger
+from tests import build
+
+NOW = build.NOW
+LEASE = timedelta(seconds=60)
+
+
+def claim_queued(conn):
+    return verbs.claim_queued(conn, worker="ada", now=NOW, lease=LEASE)
+
+
+def claim_reply(conn):
+    return deliveries.claim_reply(conn, worker="ada", now=NOW, lease=LEASE)
+
+
+def due_for_note(conn):
+    return deliveries.due_for_note(conn, now=NOW, before=NOW)
+
+
+def durations(conn):
+    return verbs.durations(conn, model="any")
+
+
+def erase_tokens(conn):
+    return deliveries.erase_tokens(conn, now=NOW)
+
+
+def expire_queued(conn):
+    return verbs.expire_queued(conn, before=NOW, now=NOW)
+
+
+def unacknowledged(conn):
+    return verbs.unacknowledged(conn, before=NOW)
+
+
+INDEXES = {
+    claim_queued: {"ix_jobs_queue"},
+    claim_reply: {"ix_replies_work"},
+    due_for_note: {"ix_replies_work"},
+    durations: {"ix_jobs_settled"},
+    erase_tokens: {"ix_replies_token"},
+    expire_queued: {"ix_jobs_queue"},
+    unacknowledged: {"ix_jobs_queue"},
+    verbs.live: {"ix_jobs_queue"},
+}
+
+
+def plan(conn, verb):
+    """What SQLite says about each statement that the verb sends."""
+    sent = []
+
+    def note(_conn, _cursor, statement, parameters, *_):
+        sent.append((statement, parameters))
+
+    sa.event.listen(conn, "before_cursor_execute", note)
+    verb(conn)
+    sa.event.remove(conn, "before_cursor_execute", note)
+    return [
+        row.detail
+        for statement, parameters in sent
+        for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    ]
+
+
+@pytest.mark.parametrize("verb", INDEXES, ids=lambda verb: verb.__name__)
+async def test_a_loop_finds_its_rows_by_an_index(verb, tmp_path):
+    async with Ledger(f"sqlite:///{tmp_path}/easel.db") as ledger:
+        lines = await ledger.run(plan, verb)
+    assert lines
+    assert not [line for line in lines if line.startswith("SCAN")]
+    assert set(re.findall(r"\bix_\w+", " ".join(lines))) == INDEXES[verb]
+
+
+async def test_the_last_durations_are_read_in_order_and_not_sorted(tmp_path):
+    async with Ledger(f"sqlite:///{tmp_path}/easel.db") as ledger:
+        lines = await ledger.run(plan, durations)
+    assert lines == ["SEARCH jobs USING INDEX ix_jobs_settled (model=?)"]
