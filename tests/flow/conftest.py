@@ -11,6 +11,7 @@ import pytest
 
 from bot import delivery, messenger
 from bot.ledger.ledger import Ledger
+from sandbox import painter
 from sandbox import world as worlds
 from tests.flow.studio import MovedClock, Studio
 
@@ -41,6 +42,8 @@ def open_studio(tmp_path, clock, monkeypatch, empty_ledger) -> Open:
     # The pauses between attempts are the bot's only real waiting.
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
+    # Small pictures: painting is most of what a test costs.
+    monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
 
     @asynccontextmanager
     async def opened(**changes: Any) -> AsyncIterator[Studio]:
