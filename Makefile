@@ -1,6 +1,6 @@
 # One verb for each thing a person wants of this project. `make` alone lists them.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 # Only what the lock names is installed, hashes checked; the project itself is linked in.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -39,7 +39,7 @@ messages: $(DEV) ## Collect the texts for the translators
 		-o bot/locale/easel.pot bot cogs
 
 clean: ## Remove what the verbs above made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
