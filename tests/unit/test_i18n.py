@@ -104,7 +104,8 @@ def test_what_is_sent_or_drawn_is_never_a_bare_text():
             or any(
                 keyword.arg in {"heading", "content", "label", "show_label", "title"}
                 and isinstance(keyword.value, ast.Constant)
-                and re.search("[a-z]", str(keyword.value.value))
+                and isinstance(keyword.value.value, str)
+                and re.search("[a-z]", keyword.value.value)
                 for keyword in node.keywords
             )
         )
