@@ -1,0 +1,145 @@
+"""The card while it waits: true, seldom edited, never in the way of the final one."""
+
+import asyncio
+import itertools
+
+from tests.flow.studio import ORIGINAL, eventually
+
+
+async def step(studio) -> None:
+    """One round of progress, its edits carried through."""
+    await studio.app.progress.step()
+    await eventually(lambda: not studio.app.progress._edits)
+
+
+def edits(studio) -> int:
+    return len(studio.sent("PATCH", ORIGINAL))
+
+
+async def test_edits_stand_at_least_three_seconds_apart(studio):
+    when = []
+
+    async def note(send):
+        when.append(studio.clock())
+        return await send()
+
+    for _ in range(50):
+        studio.wire.hook("PATCH", ORIGINAL, note)
+    result = await studio.imagine("a red fox [slow]")
+    reply = await studio.reply(result)
+    for _ in range(120):
+        # As much news as can be.
+        studio.app.progress.changed(reply.id)
+        await studio.submit()
+        await studio.look()
+        await step(studio)
+        studio.clock.move(0.5)
+    assert len(when) >= 4
+    apart = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(when)]
+    assert min(apart) >= 3
+
+
+async def test_the_same_card_is_not_sent_twice(studio):
+    result = await studio.imagine("a red fox")
+    reply = await studio.reply(result)
+    for _ in range(10):
+        studio.app.progress.changed(reply.id)
+        await step(studio)
+        studio.clock.move(4)
+    assert edits(studio) == 1
+    assert studio.shown(result).heading == "In the queue"
+
+
+async def test_nothing_follows_the_final_card(studio):
+    result = await studio.imagine("a red fox")
+    reply = await studio.reply(result)
+    await step(studio)
+    await studio.finish()
+    after = edits(studio)
+    for _ in range(10):
+        studio.app.progress.changed(reply.id)
+        await step(studio)
+        studio.clock.move(30)
+    assert edits(studio) == after
+    assert studio.shown(result).heading == "Here is your picture"
+
+
+async def test_nothing_is_edited_once_the_outcome_is_known(studio):
+    result = await studio.imagine("a red fox")
+    await studio.settle()
+    studio.app.progress.changed((await studio.reply(result)).id)
+    await step(studio)
+    assert edits(studio) == 0
+
+
+async def test_a_hanging_edit_does_not_hold_up_the_final_one(studio):
+    hanging, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def hang(_send):
+        hanging.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    result = await studio.imagine("a red fox")
+    studio.wire.hook("PATCH", ORIGINAL, hang)
+    await studio.app.progress.step()
+    await eventually(hanging.is_set)
+    await studio.settle()
+    async with asyncio.timeout(5):
+        await studio.deliver()
+    assert cancelled.is_set()
+    assert studio.shown(result).heading == "Here is your picture"
+    assert edits(studio) == 1
+
+
+async def test_a_hanging_edit_holds_up_nobody_elses(studio):
+    hanging, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hang(send):
+        hanging.set()
+        await let_go.wait()
+        return await send()
+
+    await studio.imagine("first")
+    studio.wire.hook("PATCH", ORIGINAL, hang)
+    await studio.app.progress.step()
+    await eventually(hanging.is_set)
+    second = await studio.imagine("second")
+    await studio.app.progress.step()
+    await eventually(lambda: studio.shown(second).heading == "In the queue")
+    let_go.set()
+    await eventually(lambda: not studio.app.progress._edits)
+
+
+async def test_a_progress_edit_that_is_refused_changes_nothing(studio):
+    result = await studio.imagine("a red fox")
+    studio.env.inject_error("PATCH", ORIGINAL, status=500)
+    await step(studio)
+    await studio.finish()
+    assert studio.shown(result).heading == "Here is your picture"
+
+
+async def test_a_spinner_that_somebody_deleted_still_ends_well(studio):
+    result = await studio.imagine("a red fox")
+    studio.env.backend.delete_message(studio.channel.id, result.response.id)
+    await step(studio)
+    await studio.finish()
+    assert (await studio.reply(result)).delivery == "undeliverable"
+    assert studio.messages() == []
+
+
+async def test_a_card_grows_old_in_words(studio):
+    result = await studio.imagine("a red fox [forever]")
+    await studio.submit()
+    await step(studio)
+    assert "Expected <t:" in studio.shown(result).text
+    studio.clock.move(21)
+    await studio.look()
+    await step(studio)
+    assert "This takes longer than usual." in studio.shown(result).text
+    studio.clock.move(10 * 60)
+    await studio.look()
+    await step(studio)
+    assert "This takes far longer than usual." in studio.shown(result).text
