@@ -17,7 +17,7 @@ from sandbox.wirecord.messages import Message
 from sandbox.wirecord.snowflakes import Clock
 
 FILE_LIMIT = 20 * 1024 * 1024  # since September 2026
-USER, GUILD, CHANNEL = 301 << 22, 401 << 22, 501 << 22
+USER, GUILD, CHANNEL = ((300_000_000_000 + n) << 22 for n in (300, 400, 500))
 SUBCOMMAND, STRING, INTEGER, BOOLEAN, ATTACHMENT, NUMBER = 1, 3, 4, 5, 11, 10
 FILE_UPLOAD = 19
 SINGLE = frozenset({4, 21, 23})  # components of a form with one value: text, radio, checkbox

@@ -6,7 +6,6 @@ addresses; it never knows who pressed what.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -71,7 +70,7 @@ def accept(
     """
     if not isinstance(components, list):
         raise wire.malformed("components", "Only lists are allowed.")
-    stored: list[Json] = copy.deepcopy(components)
+    stored: list[Json] = _clone(components)
     every = list(walk(stored))
     if v2:
         _check_total(every)
@@ -94,7 +93,7 @@ def accept(
 
 def render(components: list[Json], *, media: Callable[[int], Json | None]) -> list[Json]:
     """The stored form as Discord sends it, with fresh addresses from `media(attachment id)`."""
-    shown = copy.deepcopy(components)
+    shown: list[Json] = _clone(components)
     for component in walk(shown):
         for item in media_of(component):
             fresh = media(int(item.get("attachment_id", 0)))
@@ -113,6 +112,15 @@ def media_of(component: Json) -> list[Json]:
     if kind == FILE and "file" in component:
         return [component["file"]]
     return []
+
+
+def _clone(value: Any) -> Any:
+    """A deep copy of JSON, several times as quick as copy.deepcopy."""
+    if isinstance(value, dict):
+        return {key: _clone(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clone(inner) for inner in value]
+    return value
 
 
 def _check_total(every: list[Json]) -> None:
@@ -164,6 +172,7 @@ def _check_pressable(component: Json, seen: set[str]) -> None:
 
 def _resolve(media: Json, find_file: Callable[[str], Attachment | None]) -> None:
     url = str(media.get("url", ""))
+    media.pop("attachment_id", None)  # ours to say
     if url.startswith(PREFIX):
         attachment = find_file(url.removeprefix(PREFIX))
         if attachment is None:

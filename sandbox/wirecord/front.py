@@ -72,7 +72,7 @@ class Front:
         digests: bool,
     ) -> None:
         self._authorization = f"Bot {token}"
-        self._table, self._gateway, self._cdn, self._limit = table, gateway, cdn, limit
+        self._table, self._gateway, self._cdn, self.limit = table, gateway, cdn, limit
         self._planted, self._log = planted, log
         self._keep_bytes, self._digests = keep_bytes, digests
 
@@ -133,7 +133,7 @@ class Front:
                 refused = UNAUTHORIZED
             else:
                 major = at.get(route.major, "")
-                headers, refused = self._limit.enter(route.bucket, major, counted=route.own)
+                headers, refused = self.limit.enter(route.bucket, major, counted=route.own)
         try:
             body = await self._body(request, wanted=refused is None)
             if refused is not None or route is None:

@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 import struct
+import time
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from sandbox.wirecord.watch import Watch
 RECONNECT, INVALID, HELLO, ACK = 7, 9, 10, 11
 UNKNOWN_OPCODE, NOT_AUTHENTICATED, BAD_TOKEN, BAD_SHARD = 4001, 4003, 4004, 4010
 REMEMBERED = 1000  # events a session may miss
+RESUMABLE_SECONDS = 120.0  # real ones, after which a lost session is let go
 LINGER = struct.pack("ii", 1, 0)
 
 Json = dict[str, Any]
@@ -39,6 +41,7 @@ class Session:
     wire: Connection | None
     number: int = 0
     resumes: int = 0
+    lost: float | None = None  # time.monotonic() of the line's end
     remembered: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def emit(self, event: str, data: str) -> None:
@@ -141,7 +144,7 @@ class Gateway:
         for session in self._chosen(shard):
             if session.wire is not None:
                 session.wire.cut()
-                session.wire = None
+                session.wire, session.lost = None, time.monotonic()
         self.watch.changed()
 
     def reconnect(self, *, shard: int | None = None) -> None:
@@ -168,11 +171,19 @@ class Gateway:
         """Give an event to every session of the right shard; how many those were."""
         text = wire.dumps(data)
         reached = 0
-        for session in list(self.sessions.values()):
+        self._let_go()
+        for session in self.sessions.values():
             if ((guild_id or 0) >> 22) % session.count == session.shard:
                 session.emit(event, text)
                 reached += 1
         return reached
+
+    def _let_go(self) -> None:
+        """Forget sessions that can be resumed no more."""
+        latest = time.monotonic() - RESUMABLE_SECONDS
+        for session in self._chosen(None):
+            if session.lost is not None and session.lost < latest:
+                del self.sessions[session.id]
 
     def _chosen(self, shard: int | None) -> list[Session]:
         return [s for s in self.sessions.values() if shard is None or s.shard == shard]
@@ -249,7 +260,7 @@ class Gateway:
             return None, 0
         if session.wire is not None:
             session.wire.cut()  # the old line is dead, whether or not we noticed
-        session.wire = connection
+        session.wire, session.lost = connection, None
         if not session.replay(int(data.get("seq") or 0)):
             session.wire = None
             self.sessions.pop(session.id)
@@ -263,7 +274,7 @@ class Gateway:
     def _lost(self, session: Session | None, connection: Connection, *, code: int | None) -> None:
         if session is None or session.wire is not connection:
             return
-        session.wire = None
+        session.wire, session.lost = None, time.monotonic()
         if code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
             # The client said goodbye: the session is over, nothing is kept for it.
             self.sessions.pop(session.id, None)

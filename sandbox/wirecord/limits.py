@@ -77,3 +77,6 @@ class Limits:
                 self._windows = {k: w for k, w in self._windows.items() if w[1] > now}
         self._windows[key] = used + 1, ends
         return used + 1, ends
+
+
+OFF = Limits(buckets={}, global_per_second=None)

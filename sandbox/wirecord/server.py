@@ -37,7 +37,7 @@ from sandbox.wirecord.gateway import Gateway
 from sandbox.wirecord.interactions import Asked
 from sandbox.wirecord.messages import Message
 
-APPLICATION = 201 << 22
+APPLICATION = 300_000_000_200 << 22
 TOKEN = "wirecord.token"  # noqa: S105 (made up)
 READ_BYTES = 1024 * 1024  # what one connection may buffer before its sender has to wait
 
@@ -49,7 +49,7 @@ class Wirecord:
 
     `clock` gives Unix seconds; `move_clock` adds to it. `keep_bytes`: keep what the bot uploads
     and serve it; without it a file is its name, size and digest. `keep_edits`, `keep_requests`:
-    how many are remembered per message and in the log. `limit=None` switches rate limits off.
+    how many are remembered per message and in the log. `limit=limits.OFF`: no rate limits.
     """
 
     base: str
@@ -65,7 +65,6 @@ class Wirecord:
         shards: int = 1,
         clock: Callable[[], float] = time.time,
         limit: limits.Limits | None = None,
-        limited: bool = True,
         heartbeat_seconds: float = 41.25,
         keep_bytes: bool = False,
         digests: bool = True,
@@ -109,13 +108,12 @@ class Wirecord:
             shards=shards,
             changed=self._watch.changed,
         ).table
-        unlimited = limits.Limits(buckets={}, global_per_second=None)
         self._front = front.Front(
             token=token,
             table=table,
             gateway=self.gateway,
             cdn=self.cdn,
-            limit=(limit or limits.Limits()) if limited else unlimited,
+            limit=limit or limits.Limits(),
             planted=self.faults,
             log=self.log,
             keep_bytes=keep_bytes,
@@ -238,6 +236,10 @@ class Wirecord:
         """
         token = about.token if about else None
         return self.faults.plant(what, on=on, times=times, chance=chance, seed=seed, token=token)
+
+    def limits_off(self) -> None:
+        """Switch rate limits off from here on."""
+        self._front.limit = limits.OFF
 
     def refuse_direct(self, user_id: int, *, code: int = 50007, at: str = "send") -> None:
         """Let a person refuse the bot's direct messages (50007, 50278) at "send" or "open"."""

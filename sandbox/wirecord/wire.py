@@ -29,7 +29,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-NOTHING = Answer(204)
+# With the content type that Discord sends there: discord.py would parse JSON out of nothing.
+NOTHING = Answer(204, content_type="text/html; charset=utf-8")
 
 
 def answer(value: object, *, status: int = 200) -> Answer:
