@@ -190,7 +190,7 @@ def test_libraries_that_write_tokens_are_never_at_debug(written, style, name):
 
 def test_what_is_done_on_purpose_is_not_warned_of(written, style):
     configure(style)
-    logging.getLogger("discord.client").warning("PyNaCl is not installed, voice will NOT be supported")
+    logging.getLogger("discord.client").warning("No PyNaCl: voice will NOT be supported")
     logging.getLogger("discord.state").warning("Guilds intent seems to be disabled.")
     assert not written.getvalue()
     logging.getLogger("discord.client").warning("anything else")
