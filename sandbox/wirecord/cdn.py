@@ -56,6 +56,9 @@ class Cdn:
         self._key = secrets.token_bytes(16)
         self._files: dict[int, tuple[Attachment, bytes]] = {}
 
+    def __len__(self) -> int:
+        return len(self._files)
+
     def describe(self, upload: multipart.Upload, *, channel_id: int, ephemeral: bool) -> Attachment:
         """An upload of the bot, as an attachment that is not stored yet."""
         width, height = _size(upload.head)

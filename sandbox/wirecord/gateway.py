@@ -164,8 +164,9 @@ class Gateway:
     async def close(self, code: int, *, shard: int | None = None) -> None:
         """Close lines with a code of Discord's (4000: resume, 4004: fatal, ...)."""
         for session in self._chosen(shard):
-            if session.wire is not None:
-                await session.wire.socket.close(code=code)
+            line, session.wire, session.lost = session.wire, None, time.monotonic()
+            if line is not None:
+                await line.socket.close(code=code)
 
     def dispatch(self, event: str, data: Json, *, guild_id: int | None) -> int:
         """Give an event to every session of the right shard; how many those were."""

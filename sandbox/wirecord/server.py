@@ -248,6 +248,8 @@ class Wirecord:
     def forget(self, asked: Asked) -> None:
         """Lose all memory of an interaction, so that a long benchmark stays flat."""
         self.interactions.forget(asked)
+        for attachment_id in asked.event["data"].get("resolved", {}).get("attachments", {}):
+            self.cdn.remove(int(attachment_id))
 
     async def until(self, met: Callable[[], bool], *, seconds: float = 10.0) -> None:
         """Wait for commands or plain messages; looked at whenever one came. Raises TimeoutError."""

@@ -278,7 +278,10 @@ async def test_links_are_signed_and_expire(pair):
 
 async def test_many_at_once(pair):
     asked = await asyncio.gather(
-        *(pair.discord.command("paint", {"prompt": str(n)}) for n in range(40))
+        *(
+            pair.discord.command("paint", {"prompt": str(n), "image2": ("cat.png", PNG)})
+            for n in range(40)
+        )
     )
     await asyncio.gather(*(one.pictured() for one in asked))
     assert len({one.message.id for one in asked}) == 40
@@ -286,3 +289,4 @@ async def test_many_at_once(pair):
         pair.discord.forget(one)
     assert len(pair.discord.interactions) == 0
     assert pair.discord.messages.all(asking.CHANNEL) == []
+    assert len(pair.discord.cdn) == 0
