@@ -47,6 +47,8 @@ class CardView(discord.ui.LayoutView):
         if card.shots:
             box.add_item(_gallery(card))
         if card.notes:
+            # Air between the person's words and the bot's, which else read as one paragraph.
+            box.add_item(discord.ui.Separator(visible=False))
             box.add_item(discord.ui.TextDisplay("\n".join(card.notes)))
         if card.show_label:
             row: discord.ui.ActionRow[CardView] = discord.ui.ActionRow()
