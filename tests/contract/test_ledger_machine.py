@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.errors import Code
 from bot.ledger import deliveries, schema, verbs
@@ -28,6 +28,7 @@ from tests import build
 DAY_LIMIT = 14
 LEASE = timedelta(seconds=30)
 START = datetime(2026, 3, 14, 23, 57, tzinfo=UTC)
+SENT = {State.QUEUED, State.SUBMITTING, State.SUBMITTED}
 LIVE = {State.RECEIVED, State.QUEUED, State.SUBMITTING, State.SUBMITTED}
 
 picks = st.integers(0, 1000)
@@ -35,6 +36,7 @@ workers = st.sampled_from(["ada", "bob"])
 # Mostly whoever holds the lease, or most steps would only be refused.
 callers = st.sampled_from(["its holder", "its holder", "its holder", "ada", "bob"])
 seconds = st.integers(0, 45).map(lambda number: timedelta(seconds=number))
+closings = st.sampled_from([Delivery.DELIVERED, Delivery.PARKED, Delivery.UNDELIVERABLE])
 outcomes = st.sampled_from(
     [
         build.pictures(),
@@ -110,6 +112,7 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.copy(template(), self.folder / "easel.db")
         self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self.now = START
+        self.number = 0
         self.jobs = {}
         self.replies = {}
         self.asked = []
@@ -126,18 +129,21 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def run(self, verb, *args, **kwargs):
-        return self.runner.run(self.ledger.run(verb, *args, **kwargs))
+        try:
+            return self.runner.run(self.ledger.run(verb, *args, **kwargs))
+        finally:
+            self.follow(self.runner.run(self.ledger.run(rows)))
 
     def job(self, pick, *states):
         """Any job, but three times out of four one that may move from these states."""
         fitting = [job for job in self.jobs.values() if job.state in states]
-        choice = fitting if fitting and pick % 4 else list(self.jobs.values())
+        choice = fitting if fitting and pick % 4 < 3 else list(self.jobs.values())
         return choice[pick // 4 % len(choice)]
 
     def reply_id(self, pick):
         """Any reply, but three times out of four one that somebody holds."""
         held = [reply_id for reply_id, reply in self.replies.items() if reply.owner]
-        choice = held if held and pick % 4 else list(self.replies)
+        choice = held if held and pick % 4 < 3 else list(self.replies)
         return choice[pick // 4 % len(choice)]
 
     def jobs_of(self, reply_id):
@@ -153,9 +159,18 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # -- a person asks
 
-    @rule(user=st.integers(1, 3), count=st.integers(1, 4))
+    def named(self, reply):
+        """Ids in order: they decide who of two comes first, and a failure must come again."""
+        self.number += 1
+        reply_id = f"reply-{self.number:03}"
+        jobs = [
+            job.evolve(id=f"job-{self.number:03}-{job.slot}", reply_id=reply_id)
+            for job in reply.jobs
+        ]
+        return reply.evolve(id=reply_id, jobs=tuple(jobs))
+
     def receive(self, user, count):
-        reply = build.reply(user_id=user, count=count, now=self.now)
+        reply = self.named(build.reply(user_id=user, count=count, now=self.now))
         day = self.now.date().isoformat()
         fits = self.counted()[day] + count <= DAY_LIMIT
         answer = self.run(verbs.receive, reply, day_limit=DAY_LIMIT, now=self.now)
@@ -173,40 +188,50 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.run(verbs.receive, again, day_limit=10**6, now=self.now) is None
 
     @precondition(lambda self: self.replies)
-    @rule(pick=picks, verb=st.sampled_from([verbs.confirm, verbs.confirm, verbs.withdraw]))
-    def acknowledge(self, pick, verb):
+    @rule(pick=picks)
+    def confirm_one(self, pick):
+        self.confirm(self.job(pick, State.RECEIVED).reply_id)
+
+    def confirm(self, reply_id):
+        waiting = [job for job in self.jobs_of(reply_id) if job.state is State.RECEIVED]
+        moved = self.run(verbs.confirm, reply_id, message_id=7, private=False, now=self.now)
+        assert moved == len(waiting)
+        for job in waiting:
+            job.state, job.due_at = State.QUEUED, self.now
+
+    @precondition(lambda self: self.replies)
+    @rule(pick=picks)
+    def withdraw(self, pick):
         reply_id = self.job(pick, State.RECEIVED).reply_id
         waiting = [job for job in self.jobs_of(reply_id) if job.state is State.RECEIVED]
-        if verb is verbs.withdraw:
-            assert self.run(verb, reply_id, now=self.now) == len(waiting)
-            if waiting:
-                self.replies[reply_id].delivery = Delivery.WITHDRAWN
-                self.replies[reply_id].token_until = None
-        else:
-            moved = self.run(verb, reply_id, message_id=7, private=False, now=self.now)
-            assert moved == len(waiting)
+        assert self.run(verbs.withdraw, reply_id, now=self.now) == len(waiting)
+        if waiting:
+            self.replies[reply_id].delivery = Delivery.WITHDRAWN
+            self.replies[reply_id].token_until = None
         for job in waiting:
-            job.state = State.WITHDRAWN if verb is verbs.withdraw else State.QUEUED
-            job.due_at = job.due_at if verb is verbs.withdraw else self.now
+            job.state = State.WITHDRAWN
 
     # -- workers submit
 
-    @rule(worker=workers)
     def claim(self, worker):
         got = self.run(verbs.claim_queued, worker=worker, now=self.now, lease=LEASE)
         free = [job for job in self.jobs.values() if job.free(self.now)]
         repeated = {job.id for job in free if job.state is State.SUBMITTING}
         wanted = repeated or {job.id for job in free if job.state is State.QUEUED}
         assert (got.id in wanted) if wanted else got is None
-        if got is not None:
-            self.jobs[got.id].owner, self.jobs[got.id].until = worker, self.now + LEASE
+        if got is None:
+            return None
+        self.jobs[got.id].owner, self.jobs[got.id].until = worker, self.now + LEASE
+        return self.jobs[got.id]
 
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, worker=callers)
     def freeze(self, pick, worker):
         held = [job for job in self.jobs.values() if job.owner and job.state is State.QUEUED]
         job = held[pick % len(held)] if held else self.job(pick)
-        worker = job.caller(worker)
+        self.freeze_for(job, job.caller(worker))
+
+    def freeze_for(self, job, worker):
         body = f"{worker} at {self.now}".encode()
         moved = self.run(verbs.freeze, job.id, worker=worker, body=body, now=self.now)
         assert moved == (job.state is State.QUEUED and job.owner == worker)
@@ -228,7 +253,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, number=st.integers(1, 12))
     def submit(self, pick, number):
-        job, task = self.job(pick, State.SUBMITTING), f"task-{number}"
+        self.submit_as(self.job(pick, State.SUBMITTING), f"task-{number}")
+
+    def submit_as(self, job, task):
         taken = task in {other.task for other in self.jobs.values()}
         if taken and job.state is State.SUBMITTING:
             with pytest.raises(sa.exc.IntegrityError):
@@ -254,8 +281,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, one=outcomes, other=outcomes)
     def settle_twice_at_once(self, pick, one, other):
-        job = self.job(pick, State.SUBMITTING, State.SUBMITTED)
+        self.settle_at_once(self.job(pick, State.SUBMITTING, State.SUBMITTED), one, other)
 
+    def settle_at_once(self, job, one, other):
         async def both():
             return await asyncio.gather(
                 *(
@@ -265,6 +293,7 @@ class LedgerMachine(RuleBasedStateMachine):
             )
 
         first, second = self.runner.run(both())
+        self.follow(self.runner.run(self.ledger.run(rows)))
         assert first == (job.reply_id if job.state in LIVE else None)
         assert second is None
         if first is not None:
@@ -283,7 +312,7 @@ class LedgerMachine(RuleBasedStateMachine):
         with pytest.raises(TimeoutError):
             self.run(fail)
 
-    @rule(age=seconds)
+    @rule(age=st.sampled_from([timedelta(seconds=45), timedelta(minutes=20)]))
     def expire(self, age):
         before = self.now - age
         due = [
@@ -302,6 +331,9 @@ class LedgerMachine(RuleBasedStateMachine):
     # -- workers deliver
 
     @rule(worker=workers)
+    def claim_one_reply(self, worker):
+        self.claim_reply(worker)
+
     def claim_reply(self, worker):
         got = self.run(deliveries.claim_reply, worker=worker, now=self.now, lease=LEASE)
         ready = {
@@ -313,12 +345,13 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         if not ready:
             assert got is None
-            return
+            return None
         reply = ready[got.id]
         assert reply.due_at == min(each.due_at for each in ready.values())
         assert got.settled
         reply.owner, reply.until = worker, self.now + LEASE
         reply.attempts += 1
+        return got.id
 
     @precondition(lambda self: self.replies)
     @rule(pick=picks, worker=callers, delay=seconds, what=st.sampled_from(["renew", "postpone"]))
@@ -341,15 +374,13 @@ class LedgerMachine(RuleBasedStateMachine):
             reply.release()
 
     @precondition(lambda self: self.replies)
-    @rule(
-        pick=picks,
-        worker=callers,
-        delivery=st.sampled_from([Delivery.DELIVERED, Delivery.PARKED, Delivery.UNDELIVERABLE]),
-    )
+    @rule(pick=picks, worker=callers, delivery=closings)
     def close(self, pick, worker, delivery):
         reply_id = self.reply_id(pick)
+        self.close_for(reply_id, self.replies[reply_id].caller(worker), delivery)
+
+    def close_for(self, reply_id, worker, delivery):
         reply = self.replies[reply_id]
-        worker = reply.caller(worker)
         moved = self.run(deliveries.close, reply_id, worker=worker, delivery=delivery, now=self.now)
         assert moved == (reply.delivery is Delivery.OPEN and reply.owner == worker)
         if moved:
@@ -405,11 +436,45 @@ class LedgerMachine(RuleBasedStateMachine):
         self.runner.run(self.ledger.__aexit__())
         self.open()
 
+    # -- several steps in a row, or chance would seldom get far: each may stop on its way
+
+    @initialize(counts=st.lists(st.integers(1, 4), min_size=2, max_size=4))
+    def begin(self, counts):
+        for user, count in enumerate(counts, start=1):
+            self.ask(user, count, confirmed=True)
+
+    @rule(user=st.integers(1, 3), count=st.integers(1, 4), confirmed=st.booleans())
+    def ask(self, user, count, confirmed):
+        before = len(self.asked)
+        self.receive(user, count)
+        if confirmed and len(self.asked) > before:
+            self.confirm(self.asked[-1].id)
+
+    @precondition(lambda self: any(job.state in SENT for job in self.jobs.values()))
+    @rule(worker=workers, steps=st.lists(st.integers(1, 3), min_size=1, max_size=4))
+    def send(self, worker, steps):
+        for step in steps:
+            job = self.claim(worker)
+            if job is not None and step > 1 and job.state is State.QUEUED:
+                self.freeze_for(job, worker)
+            if job is not None and step > 2:
+                self.submit_as(job, f"task-{job.id}")
+
+    @precondition(lambda self: any(job.state in SENT for job in self.jobs.values()))
+    @rule(pick=picks, outcome=outcomes, worker=workers, closed=st.booleans(), delivery=closings)
+    def finish(self, pick, outcome, worker, closed, delivery):
+        """All jobs of one reply end, and the reply that waited longest is delivered."""
+        for job in self.jobs_of(self.job(pick, State.SUBMITTED, State.SUBMITTING).reply_id):
+            self.settle_at_once(job, outcome, outcome)
+        reply_id = self.claim_reply(worker)
+        if reply_id is not None and closed:
+            self.close_for(reply_id, worker, delivery)
+
     # -- what always holds
 
     @invariant()
     def rows_are_what_the_model_says(self):
-        found = self.run(rows)
+        found = self.runner.run(self.ledger.run(rows))
         assert {row["id"] for row in found["jobs"]} == set(self.jobs)
         for row in found["jobs"]:
             job = self.jobs[row["id"]]
@@ -434,9 +499,8 @@ class LedgerMachine(RuleBasedStateMachine):
         days = {row["day"]: row["jobs"] for row in found["days"] if row["jobs"]}
         assert days == dict(self.counted())
         assert all(count <= DAY_LIMIT for count in days.values())
-        self._follow(found)
 
-    def _follow(self, found):
+    def follow(self, found):
         """Against what was seen before, not against the model: every change is an arrow."""
         for row in found["jobs"]:
             state, task, outcome, body = self.seen.get(row["id"], (State.RECEIVED,) + (None,) * 3)
@@ -458,7 +522,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedgerMachine = LedgerMachine.TestCase
 TestLedgerMachine.settings = settings(
-    max_examples=80,
+    max_examples=60,
     stateful_step_count=50,
     deadline=None,
     print_blob=True,
