@@ -60,6 +60,7 @@ class Intake:
         self._policy = policy
         self._day_limit = day_limit
         self._queued = queued
+        self._undoing: set[asyncio.Future[None]] = set()
 
     async def receive(self, ask: Ask) -> Reply | Complaint | None:
         """Write the ask down as `received`: a reply, or why not, or None for a replayed event.
@@ -77,13 +78,15 @@ class Intake:
         reply = open_reply(
             ask.request, ask.target, count=ask.count, now=now, unfinished=ask.unfinished
         )
+        writing = asyncio.ensure_future(
+            self._ledger.run(verbs.receive, reply, day_limit=self._day_limit, now=now)
+        )
         try:
-            async with asyncio.timeout(INSERT_LIMIT.total_seconds()):
-                written = await self._ledger.run(
-                    verbs.receive, reply, day_limit=self._day_limit, now=now
-                )
+            written = await asyncio.wait_for(asyncio.shield(writing), INSERT_LIMIT.total_seconds())
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
-            log.error("reply.not_written", reply=reply.id, cause=str(error))
+            log.error("reply.not_written", reply=reply.id, cause=str(error) or "too slow")
+            if not writing.done():
+                self._take_back(reply, writing)
             return Complaint(
                 N_("The bot cannot write your request down right now."),
                 N_("Nothing was started. Please try again in a minute."),
@@ -97,6 +100,22 @@ class Intake:
         if written is not None:
             log.info("reply.received", reply=reply.id, jobs=[job.id for job in reply.jobs])
         return written
+
+    def _take_back(
+        self, reply: Reply, writing: asyncio.Future[Reply | verbs.DayFull | None]
+    ) -> None:
+        """The person was told no while the row was still being written: undo it once it stands."""
+
+        async def undo() -> None:
+            try:
+                if await writing == reply:
+                    await self.withdraw(reply, why="it was written too late")
+            except (SQLAlchemyError, LedgerError) as error:
+                log.warning("reply.never_written", reply=reply.id, cause=str(error))
+
+        task = asyncio.ensure_future(undo())
+        self._undoing.add(task)
+        task.add_done_callback(self._undoing.discard)
 
     async def complete(self, reply: Reply, rest: str) -> Complaint | None:
         """Append the text of the prompt file to a `received` reply, or say what is wrong."""
