@@ -5,12 +5,14 @@ fetches a picture.
 
 One page of HiAPI's list answers for a hundred tasks, so tasks are grouped by the page they should
 stand on: the list is newest first, hence a task's page follows from how many were submitted
-after it. A task alone on a far page, or missing where it should stand, is read by itself.
+after it. A task that is missing there is sought a little further on, for others may use the
+account too; one that stands alone on a far page, or on none, is read by itself.
 
 While callbacks arrive the tracker only sweeps: it looks late and seldom. Where a sweep finds a
 task that ended without a callback, it stops trusting them until the next one comes.
 """
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +23,13 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import Code
-from bot.hiapi import verdict, wire
+from bot.hiapi import faults, verdict
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.ledger import hearing, verbs
 from bot.ledger.hearing import Heard
 from bot.ledger.ledger import Ledger
-from bot.model import End, Job, Outcome, Picture
+from bot.model import End, Job, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -44,20 +46,30 @@ PACE = (
     (timedelta(hours=1), timedelta(minutes=1)),
     (timedelta(hours=24), timedelta(minutes=5)),
 )
+# A look that took several reads is followed by a longer pause: the reads after the first may use
+# this share of the requests, the rest is for new pictures.
+SHARE = 0.2
+# A task missing from its page is sought on so many further ones, then read by itself; so many of
+# these at one look.
+FURTHER = 2
+ALONE = 5
 # While callbacks are trusted: a first look long after the picture is due, then seldom.
 SWEEP_EVERY = timedelta(seconds=30)
 SWEEP_LOOK = 3.0
 # A task that ended longer ago than this, and of which no callback told, has lost its callback.
 CALLBACK_GRACE = timedelta(seconds=10)
-# Unsigned callbacks are hints that anybody may send: so many reads they may cost.
-HINTS_PER_MINUTE = 6
+# Unsigned callbacks are hints that anybody may send: so many reads they may cost a minute, and so
+# many questions to the ledger whether a job is under way whose task is not known yet.
+HINTED_READS = 6
+HINTED_QUESTIONS = 60
 HINT_EVERY = timedelta(seconds=10)
 EARLY_HINTS = 100
 # A task that HiAPI does not know may be younger than its list; after this it is lost.
 UNKNOWN_GRACE = timedelta(minutes=10)
+MINUTE = timedelta(minutes=1)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Watched:
     """A task under way. `rank` counts submissions up to it; `due_at` is the next look."""
 
@@ -66,7 +78,26 @@ class Watched:
     rank: int
     submitted_at: datetime
     due_at: datetime
-    alone: bool = False  # not found on its page last time: read it by itself
+    missed: int = 0  # pages in a row on which it should have stood
+    hinted_at: datetime | None = None
+
+    @property
+    def alone(self) -> bool:
+        """It stands on no page where it could be looked for: read it by itself."""
+        return self.missed > FURTHER
+
+
+class Allowance:
+    """So many times a minute, not more."""
+
+    def __init__(self, times: int) -> None:
+        self._taken: deque[datetime] = deque(maxlen=times)
+
+    def take(self, now: datetime) -> bool:
+        if len(self._taken) == self._taken.maxlen and now - self._taken[0] < MINUTE:
+            return False
+        self._taken.append(now)
+        return True
 
 
 class Tracker:
@@ -91,14 +122,15 @@ class Tracker:
         self._settled = settled
         self._moved = moved
         self._live: dict[str, Watched] = {}
-        self._rank = 0
-        self._next_list_at: datetime | None = None
-        self._durations: dict[str, deque[timedelta]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._by_job: dict[str, Watched] = {}
+        self._rank = 0
+        self._paused_until = self._next_look_at = clock()
+        self._durations: dict[str, deque[timedelta]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._trusting = False
-        self._hints: deque[datetime] = deque(maxlen=HINTS_PER_MINUTE)
-        self._hinted_at: dict[str, datetime] = {}
+        self._hinted: deque[Watched] = deque()
         self._early: deque[str] = deque(maxlen=EARLY_HINTS)
+        self._reads = Allowance(HINTED_READS)
+        self._questions = Allowance(HINTED_QUESTIONS)
 
     async def load(self, models: tuple[str, ...]) -> None:
         """Rebuild the index and the observed durations from the ledger: once, at start."""
@@ -118,14 +150,17 @@ class Tracker:
             task_id=job.task_id,
             rank=self._rank,
             submitted_at=job.submitted_at,
-            due_at=job.submitted_at if job.id in self._early else self._first_look(job),
+            due_at=self._first_look(job),
         )
         self._live[job.task_id] = self._by_job[job.id] = watched
         self._reserve()
+        if job.id in self._early:
+            self._early.remove(job.id)
+            self._follow(watched)
 
     async def told(self, job_id: str, task: hiapi.Task) -> Heard:
         """Settle a job from a verified callback, in one durable write."""
-        outcome = outcome_of(task)
+        outcome = verdict.outcome(task)
         if outcome is None:
             return Heard.FOREIGN
         said = await self._ledger.run(
@@ -146,29 +181,27 @@ class Tracker:
             self._tell(job_id, said.reply_id, outcome, by="callback")
         return said.heard
 
-    async def hinted(self, job_id: str) -> None:
-        """An unsigned callback says that this job is over: look soon, if that is within reason."""
-        now = self._clock()
+    async def hinted(self, job_id: str, task_id: str) -> None:
+        """An unsigned callback says that this task is over: look soon, if that is within reason."""
         watched = self._by_job.get(job_id)
-        if watched is None:
+        if watched is not None:
+            if watched.task_id == task_id:
+                self._follow(watched)
+        elif (
+            job_id not in self._early
+            and self._questions.take(self._clock())
             # Its POST may still be under way; only then is the hint worth remembering.
-            if await self._ledger.run(hearing.is_submitting, job_id):
-                self._early.append(job_id)
-            return
-        last = self._hinted_at.get(job_id)
-        full = len(self._hints) == HINTS_PER_MINUTE and now - self._hints[0] < timedelta(minutes=1)
-        if full or (last is not None and now - last < HINT_EVERY):
-            return
-        self._hints.append(now)
-        self._hinted_at[job_id] = now
-        watched.due_at = now
-        watched.alone = True
-        self._next_list_at = None
+            and await self._ledger.run(hearing.is_under_way, job_id)
+        ):
+            self._early.append(job_id)
 
-    def job_of(self, task_id: str) -> Job | None:
-        """The live job behind a task, from memory."""
-        watched = self._live.get(task_id)
-        return None if watched is None else watched.job
+    def _follow(self, watched: Watched) -> None:
+        """Read this task at the next step, if hints have not cost too much already."""
+        now = self._clock()
+        last = watched.hinted_at
+        if (last is None or now - last >= HINT_EVERY) and self._reads.take(now):
+            watched.hinted_at = now
+            self._hinted.append(watched)
 
     def expected(self, model: str) -> timedelta:
         """How long a picture of this model takes: the median of the last ones."""
@@ -186,8 +219,7 @@ class Tracker:
         """Begin or cease to rely on callbacks, and plan the next looks anew."""
         if trusting is self._trusting:
             return
-        self._trusting = trusting
-        now = self._clock()
+        self._trusting, now = trusting, self._clock()
         if trusting:
             log.info("callbacks.arriving", cause="polling falls back to a slow sweep")
         else:
@@ -199,51 +231,92 @@ class Tracker:
     async def step(self) -> int:
         """Look at what is due. Returns how many jobs were settled."""
         now = self._clock()
-        due = [watched for watched in self._live.values() if watched.due_at <= now]
-        if not due or (self._next_list_at is not None and now < self._next_list_at):
+        if now < self._paused_until:
             return 0
-        self._next_list_at = now + self._every
         settled = 0
         try:
-            for number, expected in sorted(self._pages(due).items()):
-                if number == 1 or len(expected) > 1:
-                    settled += await self._read_page(number, expected)
-                else:
-                    settled += await self._read_one(expected[0])
+            while self._hinted:
+                settled += await self._read_one(self._hinted.popleft())
+            if now >= self._next_look_at:
+                settled += await self._look(now)
         except hiapi.HiAPIError as error:
             judged = verdict.judge(error)
             pause = timedelta(seconds=judged.after or 0)
-            self._next_list_at = self._clock() + max(pause, self._every)
+            self._paused_until = self._clock() + max(pause, self._every)
             log.warning("tracker.read_failed", code=judged.code, cause=str(error))
         return settled
 
-    def _pages(self, due: list[Watched]) -> dict[int, list[Watched]]:
-        """Group by the list page on which each task should stand; single reads are pages too."""
+    async def _look(self, now: datetime) -> int:
+        """Read the pages on which due tasks should stand, then those that stand on none."""
+        due = [watched for watched in self._live.values() if watched.due_at <= now]
+        if not due:
+            return 0
+        self._next_look_at = now + self._every
         pages: dict[int, list[Watched]] = defaultdict(list)
+        alone: list[Watched] = []
         for watched in due:
-            number = (self._rank - watched.rank) // PAGE + 1
-            # A negative number is nobody's page: it stands for one single read.
-            pages[-watched.rank if watched.alone else number].append(watched)
-        return pages
+            page = (self._rank - watched.rank) // PAGE + 1
+            (alone if watched.alone else pages[page]).append(watched)
+        reads = settled = 0
+        while pages:
+            number = min(pages)
+            expected = pages.pop(number)
+            if number > 1 and len(expected) == 1:
+                alone += expected
+                continue
+            reads += 1
+            try:
+                settled += await self._read_page(number, expected, pages)
+            except (faults.BadAnswerError, faults.ServerError) as error:
+                log.warning("tracker.page_failed", page=number, cause=str(error))
+                alone += expected
+        # What a page told of meanwhile is not due any more. The longest due come first, so that
+        # one that cannot be read does not keep the others from being read.
+        alone += [watched for watched in due if watched.alone]
+        waiting = {each for each in alone if each.task_id in self._live and each.due_at <= now}
+        for watched in sorted(waiting, key=lambda each: (each.due_at, each.rank))[:ALONE]:
+            watched.due_at = now + self._every
+            settled += await self._read_one(watched)
+            reads += 1
+        self._next_look_at = now + self._interval(reads)
+        return settled
 
-    async def _read_page(self, number: int, expected: list[Watched]) -> int:
+    def _interval(self, reads: int) -> timedelta:
+        """The time from a look that took so many reads to the next one."""
+        each = MINUTE / (SHARE * self._budget.per_minute)
+        return self._every + max(0, reads - 1) * each
+
+    async def _read_page(
+        self, number: int, expected: list[Watched], pages: dict[int, list[Watched]]
+    ) -> int:
+        """Read a page; what should stand there and does not is put down for the next one."""
+        newest = self._rank
         page = await self._client.page(number, size=PAGE)
-        settled = 0
         statuses: dict[str, str] = {}
-        for task in page.items:
+        found: dict[str, hiapi.Task] = {}
+        for place, task in enumerate(page.items):
             watched = self._live.get(task.task_id)
             if watched is not None:
-                settled += await self._learn(watched, task, statuses)
+                # Others may use the account too: where it stands tells its rank.
+                watched.rank = newest - (number - 1) * PAGE - place
+                watched.missed = 0
+                found[task.task_id] = task
+        # All at once: the ledger then writes them in one transaction.
+        learning = (self._learn(self._live[name], task, statuses) for name, task in found.items())
+        settled = sum(await asyncio.gather(*learning))
+        ends_here = len(page.items) < PAGE
         for watched in expected:
-            if watched.task_id in self._live and watched.task_id not in {
-                task.task_id for task in page.items
-            }:
-                watched.alone = True
+            if watched.task_id not in found and watched.task_id in self._live:
+                watched.missed = FURTHER + 1 if ends_here else watched.missed + 1
+                if not watched.alone:
+                    pages[number + 1].append(watched)
         await self._note(statuses)
         return settled
 
     async def _read_one(self, watched: Watched) -> int:
         now = self._clock()
+        if watched.task_id not in self._live:
+            return 0
         try:
             task = await self._client.task(watched.task_id)
         except hiapi.NotFoundError:
@@ -260,14 +333,16 @@ class Tracker:
     async def _learn(self, watched: Watched, task: hiapi.Task, statuses: dict[str, str]) -> int:
         """Take in what one read says of a task; 1 if that ended its job."""
         now = self._clock()
-        outcome = outcome_of(task)
+        outcome = verdict.outcome(task)
         if outcome is not None:
-            ended = task.completed_at
-            late = ended is None or now.timestamp() - ended > CALLBACK_GRACE.total_seconds()
-            if self._trusting and late:
-                self._trust(trusting=False)
+            # If its callback came after all, or to another process, the row does not move.
+            if not await self._settle(watched, outcome):
+                return 0
             self._remember(watched, outcome)
-            return await self._settle(watched, outcome)
+            ended = task.completed_at
+            if ended is None or now.timestamp() - ended > CALLBACK_GRACE.total_seconds():
+                self._trust(trusting=False)
+            return 1
         age = now - watched.submitted_at
         pace = SWEEP_EVERY if self._trusting else self._every
         if age >= EAGER:
@@ -302,7 +377,6 @@ class Tracker:
     def _forget(self, watched: Watched) -> None:
         self._live.pop(watched.task_id, None)
         self._by_job.pop(watched.job.id, None)
-        self._hinted_at.pop(watched.job.id, None)
         self._reserve()
 
     def _remember(self, watched: Watched, outcome: Outcome) -> None:
@@ -312,33 +386,12 @@ class Tracker:
             self._durations[watched.job.request.model].append(took)
 
     def _tell(self, job_id: str, reply_id: str, outcome: Outcome, *, by: str) -> None:
-        log.info(
-            "job.settled",
-            job=job_id,
-            end=outcome.end,
-            code=outcome.code,
-            cause=outcome.detail,
-            by=by,
-        )
+        told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
+        log.info("job.settled", job=job_id, **told, by=by)
         self._settled(reply_id)
 
     def _reserve(self) -> None:
-        """Keep one list read per round and page for ourselves while tasks are in flight."""
+        """Keep the reads of a minute for ourselves while tasks are in flight."""
         pages = -(-len(self._live) // PAGE)
-        every = SWEEP_EVERY if self._trusting else self._every
-        self._budget.reserve = int(timedelta(minutes=1) / every) * pages
-
-
-def outcome_of(task: hiapi.Task) -> Outcome | None:
-    """How a task ended, or None while it runs. Unknown statuses run (contract section 2)."""
-    if task.status == "success":
-        pictures = tuple(
-            Picture(url=picture.url, expires_at=picture.expires_at)
-            for picture in wire.pictures(task)
-        )
-        if pictures:
-            return Outcome(end=End.PICTURES, pictures=pictures)
-        return Outcome(end=End.FAILED, code=Code.NO_PICTURE, detail="success without an image")
-    if task.status == "fail":
-        return Outcome(end=End.FAILED, code=verdict.judge_task(task), detail=wire.reason(task))
-    return None
+        every = max(SWEEP_EVERY if self._trusting else self._every, self._interval(pages))
+        self._budget.reserve = int(MINUTE * pages / every)

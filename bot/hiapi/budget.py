@@ -92,6 +92,11 @@ class Budget:
         self._timer_at = math.inf
 
     @property
+    def per_minute(self) -> int:
+        """How many requests may start in a minute."""
+        return self._per_minute
+
+    @property
     def reserve(self) -> int:
         """Requests a minute kept for polls; at least one a minute stays for submits."""
         return self._reserve

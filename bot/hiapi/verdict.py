@@ -10,8 +10,8 @@ from typing import Literal
 
 import hiapi
 
-from bot import errors
-from bot.hiapi import faults
+from bot import errors, model
+from bot.hiapi import faults, wire
 
 Action = Literal["resend", "refuse", "halt"]
 
@@ -96,6 +96,22 @@ def judge_task(task: hiapi.Task) -> errors.Code:
         return _TASK_CODES[code]
     otherwise = errors.Code.BAD_REQUEST if code == "INVALID_REQUEST" else errors.Code.FAILED
     return _by_words(f"{code} {message}".lower(), otherwise=otherwise)
+
+
+def outcome(task: hiapi.Task) -> model.Outcome | None:
+    """How a task ended, or None while it runs. Unknown statuses run (contract section 2)."""
+    if not task.is_terminal:
+        return None
+    pictures = wire.pictures(task) if task.succeeded else ()
+    if not pictures:
+        detail = "success without an image" if task.succeeded else wire.reason(task)
+        return model.Outcome(end=model.End.FAILED, code=judge_task(task), detail=detail)
+    return model.Outcome(
+        end=model.End.PICTURES,
+        pictures=tuple(
+            model.Picture(url=each.url, expires_at=each.expires_at) for each in pictures
+        ),
+    )
 
 
 def _halt(error: hiapi.APIError, *, after: float | None) -> Verdict | None:

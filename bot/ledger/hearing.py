@@ -52,8 +52,9 @@ def settle_heard(
     ).one_or_none()
     if row is None:
         return Hearing(Heard.UNKNOWN)
-    # A task that was sent along a route is named `model@route`.
-    if model.partition("@")[0] != row.model or row.task_id not in (None, task_id):
+    # A task that was sent along a route is named `model@route`, and so may ours be.
+    same = model.partition("@")[0] == row.model.partition("@")[0]
+    if not same or row.task_id not in (None, task_id):
         return Hearing(Heard.FOREIGN)
     if row.state == State.SETTLED:
         return Hearing(Heard.REPEATED if row.task_id else Heard.FOREIGN)
@@ -71,7 +72,7 @@ def settle_heard(
     return Hearing(Heard.SETTLED, verbs.settle(conn, job_id, outcome=outcome, now=now))
 
 
-def is_submitting(conn: sa.Connection, job_id: str) -> bool:
-    """Whether this job's POST may be under way, so that a callback could overtake its answer."""
+def is_under_way(conn: sa.Connection, job_id: str) -> bool:
+    """Whether this job has a task or may have one any moment, and no outcome."""
     state = conn.scalar(sa.select(jobs.c.state).where(jobs.c.id == job_id))
-    return bool(state == State.SUBMITTING)
+    return state in (State.SUBMITTING, State.SUBMITTED)
