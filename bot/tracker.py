@@ -137,8 +137,19 @@ class Tracker:
         for model in models:
             found = await self._ledger.run(verbs.durations, model=model, limit=REMEMBERED)
             self._durations[model].extend(found)
-        for job in await self._ledger.run(verbs.live):
+        await self.adopt()
+
+    async def adopt(self) -> int:
+        """Begin to watch the tasks that other processes began. Returns how many that are.
+
+        At the start they are the last process's; later those of one beside us, which may stop or
+        be killed at any time. Whoever settles one second finds it settled.
+        """
+        live = await self._ledger.run(verbs.live)
+        known = len(self._live)
+        for job in live:
             self.add(job)
+        return len(self._live) - known
 
     def add(self, job: Job) -> None:
         """Begin to watch a job that has a task."""
@@ -171,13 +182,13 @@ class Tracker:
             outcome=outcome,
             now=self._clock(),
         )
+        watched = self._by_job.get(job_id)
+        if said.heard is Heard.SETTLED and watched is not None:
+            self._remember(watched, outcome)
+            self._forget(watched)
         if said.heard in (Heard.SETTLED, Heard.REPEATED):
             self._trust(trusting=True)
-        if said.heard is Heard.SETTLED and said.reply_id is not None:
-            watched = self._by_job.get(job_id)
-            if watched is not None:
-                self._remember(watched, outcome)
-                self._forget(watched)
+        if said.reply_id is not None:
             self._tell(job_id, said.reply_id, outcome, by="callback")
         return said.heard
 
