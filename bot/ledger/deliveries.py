@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bot.ledger import rows
+from bot.ledger import rows, schema
 from bot.ledger.schema import replies
 from bot.model import Delivery, Reply, Rung, Target
 
@@ -16,25 +16,30 @@ def claim_reply(
     conn: sa.Connection, *, worker: str, now: datetime, lease: timedelta
 ) -> Reply | None:
     """Lease the longest waiting reply whose jobs all have an outcome."""
-    candidate = (
-        sa.select(replies.c.id)
-        .where(
-            replies.c.delivery == Delivery.OPEN,
-            replies.c.unsettled == 0,
-            replies.c.due_at <= now,
-            sa.or_(replies.c.lease_until.is_(None), replies.c.lease_until <= now),
-        )
-        .order_by(replies.c.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    reply_id = conn.scalar(
-        sa.update(replies)
-        .where(replies.c.id == candidate.scalar_subquery(), replies.c.delivery == Delivery.OPEN)
-        .values(lease_owner=worker, lease_until=now + lease, attempts=replies.c.attempts + 1)
-        .returning(replies.c.id)
-    )
+    values = {"now": now, "lease_owner": worker, "lease_until": now + lease}
+    reply_id = conn.scalar(_CLAIM, values)
     return None if reply_id is None else rows.load_reply(conn, reply_id)
+
+
+_NOW = sa.bindparam("now", type_=schema.Instant)
+_NEXT = (
+    sa.select(replies.c.id)
+    .where(
+        replies.c.delivery == Delivery.OPEN,
+        replies.c.unsettled == 0,
+        replies.c.due_at <= _NOW,
+        sa.or_(replies.c.lease_until.is_(None), replies.c.lease_until <= _NOW),
+    )
+    .order_by(replies.c.due_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    sa.update(replies)
+    .where(replies.c.id == _NEXT.scalar_subquery(), replies.c.delivery == Delivery.OPEN)
+    .values(attempts=replies.c.attempts + 1)
+    .returning(replies.c.id)
+)
 
 
 def renew(conn: sa.Connection, reply_id: str, *, worker: str, until: datetime) -> bool:
@@ -158,13 +163,12 @@ def erase_tokens(conn: sa.Connection, *, now: datetime) -> int:
 
 
 def _mine(conn: sa.Connection, reply_id: str, worker: str, **values: object) -> bool:
-    moved = conn.execute(
-        sa.update(replies)
-        .where(
-            replies.c.id == reply_id,
-            replies.c.delivery == Delivery.OPEN,
-            replies.c.lease_owner == worker,
-        )
-        .values(**values)
-    )
-    return bool(moved.rowcount)
+    return bool(conn.execute(_MINE, values | {"this": reply_id, "worker": worker}).rowcount)
+
+
+# Built once, like every statement that a delivery needs: see bot.ledger.verbs.
+_MINE = sa.update(replies).where(
+    replies.c.id == sa.bindparam("this"),
+    replies.c.delivery == Delivery.OPEN,
+    replies.c.lease_owner == sa.bindparam("worker"),
+)

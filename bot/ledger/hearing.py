@@ -45,11 +45,7 @@ def settle_heard(
     A callback may overtake the answer that names the task: a job whose POST is under way has no
     task yet and takes this one.
     """
-    row = conn.execute(
-        sa.select(jobs.c.state, jobs.c.task_id, jobs.c.model, jobs.c.first_post_at)
-        .where(jobs.c.id == job_id)
-        .with_for_update()
-    ).one_or_none()
+    row = conn.execute(_LOCK, {"this": job_id}).one_or_none()
     if row is None:
         return Hearing(Heard.UNKNOWN)
     # A task that was sent along a route is named `model@route`, and so may ours be.
@@ -70,6 +66,14 @@ def settle_heard(
             .values(task_id=task_id, submitted_at=row.first_post_at)
         )
     return Hearing(Heard.SETTLED, verbs.settle(conn, job_id, outcome=outcome, now=now))
+
+
+# Built once, for a callback comes with every job: see bot.ledger.verbs.
+_LOCK = (
+    sa.select(jobs.c.state, jobs.c.task_id, jobs.c.model, jobs.c.first_post_at)
+    .where(jobs.c.id == sa.bindparam("this"))
+    .with_for_update()
+)
 
 
 def is_under_way(conn: sa.Connection, job_id: str) -> bool:
