@@ -1,8 +1,8 @@
 """Opens the ledger's database and runs verbs on it: `await ledger.run(verbs.settle, job_id, ...)`.
 
 It owns threads, transactions and the check of the database's version; it never holds a statement
-of its own. On SQLite one writer thread runs all waiting verbs in one transaction (a savepoint
-each) and answers after COMMIT, so that a burst of a hundred commands costs a handful of fsyncs.
+of its own. On SQLite one writer thread runs all waiting verbs in one transaction and answers
+after COMMIT, so that a burst of a hundred commands costs a handful of fsyncs.
 On PostgreSQL each verb has a pooled connection in a thread of its own.
 """
 
@@ -119,6 +119,10 @@ class Ledger:
         try:
             with self._engine.connect() as conn:
                 version = _version(conn)
+                if self._sqlite and version == schema.HEAD:
+                    # A file that may only be read opens like any other. This writes, if it may,
+                    # and is rolled back.
+                    conn.exec_driver_sql("PRAGMA user_version = 0")
             if version != schema.HEAD:
                 self._migrate(version, upgrade=upgrade)
         except sa.exc.DBAPIError as error:
@@ -183,13 +187,16 @@ class _RolledBackError(Exception):
 
 
 def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
-    """Run the calls in one transaction; a call that fails takes only itself back."""
+    """Run the calls in one transaction; a call that fails takes only itself back.
+
+    Failures are rare: rather than guard each call by a savepoint, the others are run again.
+    """
     pending = calls
     while pending:
         try:
             with conn.begin():
                 for call in pending:
-                    _attempt(conn, call, alone=len(pending) == 1)
+                    _attempt(conn, call)
             break
         except _RolledBackError:
             pending = [call for call in pending if call.error is None]
@@ -205,19 +212,12 @@ def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
             loop.call_soon_threadsafe(_answer, mine)
 
 
-def _attempt(conn: sa.Connection, call: _Call, *, alone: bool) -> None:
-    savepoint = None if alone else conn.begin_nested()
+def _attempt(conn: sa.Connection, call: _Call) -> None:
     try:
         call.result = call.verb(conn)
-        if savepoint is not None:
-            savepoint.commit()
     except BaseException as error:
         call.error = error
-        # On a full disk SQLite takes everything back: then no savepoint is left to return to.
-        driver: Any = conn.connection.dbapi_connection
-        if savepoint is None or not driver.in_transaction:
-            raise _RolledBackError from error
-        savepoint.rollback()
+        raise _RolledBackError from error
 
 
 def _answer(calls: list[_Call]) -> None:
