@@ -72,12 +72,15 @@ class Submitter:
     async def step(self) -> int:
         """Send the next job whose turn it is, if the request budget has room. Returns 0 or 1."""
         now = self._clock()
-        if self._halted_until is not None and now < self._halted_until:
+        halted_until = self._halted_until
+        if (halted_until is not None and now < halted_until) or not self._budget.room():
             return 0
-        if not self._budget.room():
-            return 0
+        if halted_until is not None:
+            # One job asks whether the account is well again; the others wait for the answer.
+            self._halted_until = now + HALT
         job = await self._ledger.run(verbs.claim_queued, worker=self._worker, now=now, lease=LEASE)
         if job is None:
+            self._halted_until = halted_until
             return 0
         with structlog.contextvars.bound_contextvars(job=job.id):
             await self._send(job)

@@ -1,0 +1,402 @@
+"""Sending jobs: whatever goes wrong on the way, one task, one bill. The same on both databases.
+
+HiAPI is the stand-in behind real sockets; its clock, the ledger's and the submitter's are one and
+moved by hand.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+
+from bot.catalog import IMAGINE, Catalog
+from bot.errors import WORDS, Code
+from bot.hiapi.budget import Budget
+from bot.hiapi.client import Client
+from bot.ledger import schema, verbs
+from bot.ledger.ledger import Ledger
+from bot.model import End, Job, State
+from bot.submitter import LEASE, Submitter
+from sandbox import faults
+from sandbox.hiapi import StandIn
+from tests import build
+from tests.contract.standin import until
+from tests.flow.studio import START, MovedClock
+
+HOUR = 3600
+
+
+@dataclass
+class Desk:
+    """A queue, those who send from it, and the picture service."""
+
+    clock: MovedClock
+    ledger: Ledger
+    hiapi: StandIn
+    client: Client
+    budget: Budget
+    submitted: list[Job] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    held: list[Code | None] = field(default_factory=list)
+    _people: itertools.count = field(default_factory=lambda: itertools.count(1))
+
+    def submitter(self, name: str = "ada") -> Submitter:
+        made = Submitter(
+            ledger=self.ledger,
+            client=self.client,
+            budget=self.budget,
+            catalog=Catalog(),
+            clock=self.clock,
+            worker=name,
+            queue_max_age=timedelta(hours=2),
+            callback_url="https://easel.example.net/hiapi/callback/{}".format,
+            submitted=self.submitted.append,
+            settled=self.settled.append,
+            held=lambda: self.held.append(made.held_by),
+        )
+        return made
+
+    async def ask(self, prompt: str = "a heron") -> str:
+        """Another person's job in the queue; its id."""
+        now = self.clock()
+        asks = build.request(model=IMAGINE.id, prompt=prompt)
+        reply = build.reply(now=now, asks=asks, user_id=next(self._people))
+        await self.ledger.run(verbs.receive, reply, day_limit=1000, now=now)
+        await self.ledger.run(verbs.confirm, reply.id, message_id=1, private=False, now=now)
+        return reply.jobs[0].id
+
+    async def job(self, job_id: str) -> Job:
+        return await self.ledger.run(verbs.job_of, job_id)
+
+    async def counted(self) -> int:
+        return await self.ledger.run(lambda conn: conn.scalar(sa.select(schema.days.c.jobs)))
+
+    @property
+    def sent(self) -> int:
+        return self.hiapi.tasks.requests["create"]
+
+
+@pytest.fixture
+async def desk(ledger) -> AsyncIterator[Desk]:
+    clock = MovedClock()
+    budget = Budget(per_minute=600, concurrency=10, monotonic=lambda: clock().timestamp())
+    async with (
+        StandIn(
+            clock=lambda: clock().timestamp(), requests_per_minute=None, concurrency=None
+        ) as hiapi,
+        Client(api_key="sk-sandbox", base_url=hiapi.base_url, budget=budget, now=clock) as client,
+    ):
+        yield Desk(clock, ledger, hiapi, client, budget)
+
+
+async def test_a_job_becomes_a_task(desk):
+    job_id = await desk.ask()
+    assert await desk.submitter().step() == 1
+    found = await desk.job(job_id)
+    [task] = desk.hiapi.tasks.all
+    assert (found.state, found.task_id) == (State.SUBMITTED, task.task_id)
+    assert found.first_post_at == found.submitted_at == START
+    assert json.loads(found.body)["callback"]["url"].endswith(f"/hiapi/callback/{job_id}")
+    assert [job.id for job in desk.submitted] == [job_id]
+    assert await desk.submitter().step() == 0
+
+
+PASSING = {
+    "429 in the gateway's form": (faults.rate_limited(retry_after=7), 7),
+    "429 with a date": (faults.rate_limited(retry_after=7, as_date=True), 7),
+    "429 in the task API's form": (faults.rate_limited(retry_after=7, task_envelope=True), 7),
+    "429 without a word": (faults.status(429), 2),
+    "503": (faults.unavailable(), 2),
+    "500 after the task was made": (faults.status(500, after=True), 2),
+    "502 and a proxy's page": (faults.html(after=True), 2),
+    "cut off before": (faults.Drop(), 2),
+    "cut off after the task was made": (faults.Drop(after=True), 2),
+    "cut off within the answer": (faults.Drip(seconds=0.02, pieces=4, cut=True), 2),
+    "half an answer": (faults.garbage(after=True), 2),
+    "a list": (faults.not_an_object(after=True), 2),
+    "success without a task": (faults.no_task_id(), 2),
+    "409, the first try is still under way": (
+        faults.status(409, error_code="IDEMPOTENCY_KEY_PROCESSING"),
+        5,
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "seconds"), PASSING.values(), ids=PASSING)
+async def test_a_fault_that_passes_costs_time_and_nothing_else(desk, fault, seconds):
+    job_id = await desk.ask()
+    submitter = desk.submitter()
+    desk.hiapi.fault(fault, on="create")
+    assert await submitter.step() == 1
+    frozen = await desk.job(job_id)
+    assert (frozen.state, frozen.attempts) == (State.SUBMITTING, 1)
+    desk.clock.move(seconds - 0.01)
+    assert await submitter.step() == 0
+    desk.clock.move(5)
+    assert await submitter.step() == 1
+    found = await desk.job(job_id)
+    assert found.state is State.SUBMITTED
+    assert (found.body, found.first_post_at) == (frozen.body, frozen.first_post_at)
+    assert desk.sent == 2
+    assert [bill.key for bill in desk.hiapi.tasks.bills] == [job_id]
+
+
+async def test_a_slow_answer_is_waited_for(desk):
+    job_id = await desk.ask()
+    desk.hiapi.fault(faults.Drip(seconds=0.1, pieces=5), on="create")
+    assert await desk.submitter().step() == 1
+    assert (await desk.job(job_id)).state is State.SUBMITTED
+    assert desk.sent == 1
+
+
+async def test_an_answer_that_never_ends_is_given_up_and_asked_for_again(desk):
+    job_id = await desk.ask()
+    never = asyncio.Event()
+    desk.hiapi.fault(faults.Pause(never), on="create")
+    async with Client(
+        api_key="sk-sandbox",
+        base_url=desk.hiapi.base_url,
+        budget=desk.budget,
+        now=desk.clock,
+        total=0.05,
+    ) as hasty:
+        desk.client = hasty
+        submitter = desk.submitter()
+        await submitter.step()
+        assert (await desk.job(job_id)).state is State.SUBMITTING
+        never.set()
+        await until(lambda: desk.hiapi.tasks.all)
+        desk.clock.move(5)
+        await submitter.step()
+    assert (await desk.job(job_id)).state is State.SUBMITTED
+    assert len(desk.hiapi.tasks.bills) == 1
+
+
+async def test_the_pauses_between_tries_grow_up_to_a_minute(desk):
+    await desk.ask()
+    submitter = desk.submitter()
+    desk.hiapi.fault(faults.Drop(), on="create", times=1000)
+    tries = []
+    for second in range(200):
+        if await submitter.step():
+            tries.append(second)
+        desk.clock.move(1)
+    assert tries == [0, 2, 6, 14, 30, 62, 122, 182]
+
+
+async def test_a_job_that_is_resent_comes_before_one_that_was_never_sent(desk):
+    first = await desk.ask()
+    submitter = desk.submitter()
+    desk.hiapi.fault(faults.unavailable(), on="create")
+    await submitter.step()
+    await desk.ask()
+    desk.clock.move(2)
+    await submitter.step()
+    assert [job.id for job in desk.submitted] == [first]
+
+
+# --- the account or the key is refused ------------------------------------------------------------
+
+HALTS = {
+    Code.NO_CREDIT: faults.out_of_quota(),
+    Code.MISCONFIGURED: faults.unauthorized(),
+}
+
+
+@pytest.mark.parametrize("code", HALTS)
+async def test_a_refused_account_holds_the_queue_and_is_told_of_once(desk, code):
+    jobs = [await desk.ask() for _ in range(20)]
+    submitter = desk.submitter()
+    planted = desk.hiapi.fault(HALTS[code], on="create", times=1000)
+    with capture_logs() as logs:
+        for _ in range(300):
+            await submitter.step()
+            desk.clock.move(1)
+    alarms = [entry for entry in logs if entry["log_level"] == "error"]
+    assert [(entry["event"], entry["cause"]) for entry in alarms] == [
+        ("submitter.halted", WORDS[code].operator)
+    ]
+    assert desk.sent == 5  # one a minute
+    assert desk.held == [code]
+    assert submitter.held_by is code
+    # The one that was tried is tried again: the others were never sent.
+    states = [(await desk.job(job_id)).state for job_id in jobs]
+    assert sorted(states) == [State.QUEUED] * 19 + [State.SUBMITTING]
+    assert not desk.settled
+
+    planted.lift()
+    desk.clock.move(61)
+    while await submitter.step():
+        pass
+    assert desk.held == [code, None]
+    assert submitter.held_by is None
+    assert len(desk.hiapi.tasks.bills) == len(desk.submitted) == 20
+
+
+async def test_after_a_halt_one_asks_for_all(desk):
+    for _ in range(20):
+        await desk.ask()
+    submitter = desk.submitter()
+    desk.hiapi.fault(faults.out_of_quota(), on="create", times=1000)
+    await submitter.step()
+    desk.clock.move(61)
+    moved = await asyncio.gather(*(submitter.step() for _ in range(8)))
+    assert sum(moved) == 1
+    assert desk.sent == 2
+    desk.hiapi.clear_faults()
+    desk.clock.move(61)
+    moved = await asyncio.gather(*(submitter.step() for _ in range(8)))
+    assert sum(moved) == 1
+    moved = await asyncio.gather(*(submitter.step() for _ in range(8)))
+    assert sum(moved) == 8
+
+
+async def test_while_the_queue_is_held_and_empty_the_next_job_asks_at_once(desk):
+    submitter = desk.submitter()
+    await desk.ask()
+    desk.hiapi.fault(faults.status(402), on="create")
+    await submitter.step()
+    await desk.ledger.run(lambda conn: conn.execute(sa.update(schema.jobs).values(state="settled")))
+    desk.clock.move(61)
+    assert await submitter.step() == 0
+    await desk.ask()
+    assert await submitter.step() == 1
+    assert submitter.held_by is None
+
+
+async def test_a_model_that_is_gone_ends_the_job_with_an_alarm(desk):
+    job_id = await desk.ask()
+    desk.hiapi.fault(faults.model_unavailable(), on="create")
+    with capture_logs() as logs:
+        await desk.submitter().step()
+    alarms = [entry for entry in logs if entry["event"] == "job.alarm"]
+    assert [entry["cause"] for entry in alarms] == [WORDS[Code.MODEL_GONE].operator]
+    found = await desk.job(job_id)
+    assert (found.outcome.end, found.outcome.code) == (End.REFUSED, Code.MODEL_GONE)
+    assert desk.settled == [found.reply_id]
+    other = await desk.ask()
+    await desk.submitter().step()
+    assert (await desk.job(other)).state is State.SUBMITTED
+
+
+# --- age ------------------------------------------------------------------------------------------
+
+
+async def test_a_key_is_used_for_23_hours(desk):
+    job_id = await desk.ask()
+    submitter = desk.submitter()
+    desk.hiapi.fault(faults.Drop(after=True), on="create")
+    await submitter.step()
+    desk.clock.move(23 * HOUR)
+    await submitter.step()
+    assert (await desk.job(job_id)).state is State.SUBMITTED
+    assert len(desk.hiapi.tasks.bills) == 1
+
+
+async def test_a_key_older_than_that_is_never_used_again(desk):
+    job_id = await desk.ask()
+    submitter = desk.submitter()
+    desk.hiapi.fault(faults.Drop(after=True), on="create")
+    await submitter.step()
+    desk.clock.move(23 * HOUR + 1)
+    assert await submitter.step() == 1
+    found = await desk.job(job_id)
+    assert (found.outcome.end, found.outcome.code) == (End.UNKNOWN, Code.LOST)
+    assert desk.sent == 1
+    assert desk.settled == [found.reply_id]
+    assert await desk.counted() == 1
+
+
+async def test_only_what_was_never_sent_expires_and_is_given_back(desk):
+    sent = await desk.ask()
+    submitter = desk.submitter()
+    desk.hiapi.fault(faults.Drop(), on="create")
+    await submitter.step()
+    old = await desk.ask()
+    desk.clock.move(2 * HOUR)
+    young = await desk.ask()
+    assert await submitter.expire() == 0
+    desk.clock.move(1)
+    assert await submitter.expire() == 1
+    found = await desk.job(old)
+    assert (found.outcome.end, found.outcome.code) == (End.EXPIRED, Code.EXPIRED)
+    assert [(await desk.job(job_id)).state for job_id in (sent, young)] == ["submitting", "queued"]
+    assert await desk.counted() == 2
+    assert await submitter.expire() == 0
+
+
+# --- several submitters ---------------------------------------------------------------------------
+
+
+async def test_two_submitters_share_the_queue_and_make_each_task_once(desk):
+    jobs = [await desk.ask() for _ in range(30)]
+    ada, bo = desk.submitter("ada"), desk.submitter("bo")
+
+    async def work(submitter: Submitter) -> int:
+        sent = 0
+        while await submitter.step():
+            sent += 1
+        return sent
+
+    sent = await asyncio.gather(*(work(each) for each in (ada, bo, ada, bo)))
+    assert sum(sent) == desk.sent == 30
+    assert sorted(bill.key for bill in desk.hiapi.tasks.bills) == sorted(jobs)
+    assert {(await desk.job(job_id)).state for job_id in jobs} == {State.SUBMITTED}
+
+
+@asynccontextmanager
+async def hung(desk) -> AsyncIterator[asyncio.Task]:
+    """Ada sends the only job and hears nothing for as long as the block runs."""
+    answer = asyncio.Event()
+    desk.hiapi.fault(faults.Pause(answer), on="create")
+    sending = asyncio.create_task(desk.submitter("ada").step())
+    await until(lambda: desk.sent)
+    yield sending
+    answer.set()
+    await sending
+
+
+async def test_a_job_under_way_is_left_to_its_sender(desk):
+    await desk.ask()
+    async with hung(desk):
+        desk.clock.move(LEASE.total_seconds() - 1)
+        assert await desk.submitter("bo").step() == 0
+    assert desk.sent == 1
+
+
+async def test_a_sender_that_outlives_its_lease_makes_no_second_task(desk):
+    job_id = await desk.ask()
+    async with hung(desk):
+        desk.clock.move(LEASE.total_seconds())
+        # HiAPI answers 409: the first request with this key is still under way.
+        assert await desk.submitter("bo").step() == 1
+    found = await desk.job(job_id)
+    assert found.state is State.SUBMITTED
+    assert found.task_id == desk.hiapi.tasks.all[0].task_id
+    desk.clock.move(HOUR)
+    assert await desk.submitter("bo").step() == 0
+    assert len(desk.hiapi.tasks.bills) == 1
+    assert len(desk.submitted) == 1
+
+
+async def test_the_task_of_a_sender_that_died_is_found_again(desk):
+    job_id = await desk.ask()
+    answer = asyncio.Event()
+    desk.hiapi.fault(faults.Pause(answer), on="create")
+    sending = asyncio.create_task(desk.submitter("ada").step())
+    await until(lambda: desk.sent)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    answer.set()
+    await until(lambda: desk.hiapi.tasks.all)
+    desk.clock.move(LEASE.total_seconds())
+    assert await desk.submitter("bo").step() == 1
+    assert (await desk.job(job_id)).task_id == desk.hiapi.tasks.all[0].task_id
+    assert len(desk.hiapi.tasks.bills) == 1
