@@ -7,6 +7,7 @@ import re
 import sqlite3
 import stat
 import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -279,6 +280,17 @@ class TestTrouble:
             assert await asyncio.gather(*(ledger.run(verbs.fact, name) for name in names)) == [
                 "1"
             ] * len(names)
+
+    async def test_two_ledgers_never_read_what_the_other_is_about_to_change(self, path):
+        def count(conn):
+            seen = int(verbs.fact(conn, "count") or 0)
+            time.sleep(0.001)  # long enough for the other to want the same row
+            verbs.keep_fact(conn, "count", value=str(seen + 1))
+
+        url = f"sqlite:///{path}"
+        async with Ledger(url) as one, Ledger(url) as other:
+            await asyncio.gather(*(ledger.run(count) for ledger in (one, other) for _ in range(20)))
+            assert await one.run(verbs.fact, "count") == "40"
 
     @pytest.mark.parametrize("names", [("big",), ("small", "big", "little")])
     async def test_a_full_disk_is_heard_by_who_needs_the_room(self, ledger, names):
