@@ -93,9 +93,10 @@ class Reply(Leased):
 
 @functools.cache
 def template():
-    path = Path(tempfile.mkdtemp(prefix="ledger-machine-")) / "template.db"
-    Ledger(f"sqlite:///{path}").migrate()
-    return path
+    """A folder with a migrated file, kept until the process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="ledger-machine-")
+    Ledger(f"sqlite:///{folder.name}/easel.db").migrate()
+    return folder
 
 
 def rows(conn):
@@ -109,7 +110,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-machine-"))
-        shutil.copy(template(), self.folder / "easel.db")
+        shutil.copy(Path(template().name) / "easel.db", self.folder)
         self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self.now = START
         self.number = 0
