@@ -42,6 +42,7 @@ from cogs.remix import Remix
 log = structlog.get_logger(__name__)
 
 SUBMITTERS = 8
+LAST_EDITS = 2.0  # seconds that edits of waiting cards may still take at the end
 DELIVERERS = 6  # each holds the pictures of one reply in memory
 COMMANDS_FACT = "commands"
 
@@ -74,6 +75,7 @@ class App:
         """Take nothing new, finish what is under way for at most `grace` seconds."""
         self.intake.closing = True
         await asyncio.gather(*(loop.stop(grace=grace) for loop in self.loops))
+        await self.progress.stop(grace=LAST_EDITS)
 
     async def sync(self) -> bool:
         """Tell Discord of the commands if they changed since it was last told."""
@@ -241,5 +243,14 @@ async def opened(
             recovery=recovery,
             messenger=messenger,
             web=web,
-            loops=(submitting, tracking, showing, delivering, expiring, noting, recovering),
+            loops=(
+                submitting,
+                tracking,
+                showing,
+                delivering,
+                expiring,
+                noting,
+                recovering,
+                Loop("adoption", tracker.adopt, interval=15.0),
+            ),
         )
