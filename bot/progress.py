@@ -27,6 +27,9 @@ AT_ONCE = 5
 LAST_MINUTE = timedelta(minutes=1)
 NOTE_ATTEMPTS = 4
 NOTE_BEFORE = timedelta(seconds=90)  # ahead of a token's death
+# So long the final card waits for an edit under way: once sent, an edit cannot be called back, and
+# Discord might carry it out after the final card.
+OVERTAKEN = 3.0
 
 
 class Progress:
@@ -49,6 +52,7 @@ class Progress:
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
         self._shown: dict[str, tuple[Card, datetime]] = {}
         self._edits: dict[str, asyncio.Task[None]] = {}
+        self._noted: set[str] = set()  # by this process, among those due
 
     def changed(self, reply_id: str) -> None:
         """Something about this reply may look different now."""
@@ -67,13 +71,23 @@ class Progress:
             self.changed(reply_id)
 
     async def release(self, reply_id: str) -> None:
-        """The final card comes: drop what is planned or under way for this reply."""
+        """The final card comes: drop what is planned for this reply, await what is under way."""
         self._changed.pop(reply_id, None)
         self._shown.pop(reply_id, None)
         edit = self._edits.pop(reply_id, None)
         if edit is not None:
+            await self._finish([edit], seconds=OVERTAKEN)
+
+    async def stop(self, *, grace: float) -> None:
+        """Let the edits under way finish for at most `grace` seconds, then cancel them."""
+        if self._edits:
+            await self._finish(list(self._edits.values()), seconds=grace)
+
+    async def _finish(self, edits: list[asyncio.Task[None]], *, seconds: float) -> None:
+        _, late = await asyncio.wait(edits, timeout=seconds)
+        for edit in late:
             edit.cancel()
-            await asyncio.wait([edit])
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def step(self) -> int:
         """Begin at most AT_ONCE edits of cards that are due. Returns how many."""
@@ -129,9 +143,13 @@ class Progress:
         now = self._clock()
         due = await self._ledger.run(deliveries.due_for_note, now=now, before=now + NOTE_BEFORE)
         noted = 0
+        self._noted &= {reply.id for reply in due}
         for reply in due:
+            if reply.id in self._noted:
+                continue
             # Written first: whoever delivers meanwhile must know that a note may stand there.
             if await self._ledger.run(deliveries.note, reply.id):
+                self._noted.add(reply.id)
                 await self.release(reply.id)
                 log.info("reply.noted", reply=reply.id)
                 self._begin(reply, render.note(reply), attempts=NOTE_ATTEMPTS)

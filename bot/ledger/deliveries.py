@@ -108,7 +108,10 @@ def note(conn: sa.Connection, reply_id: str) -> bool:
 
 
 def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> list[Reply]:
-    """Unfinished replies that only their token reaches and whose token dies before this time."""
+    """Unfinished replies that only their token reaches and whose token dies before this time.
+
+    Those noted already come last: whoever noted them may have died before it told Discord.
+    """
     found = conn.scalars(
         sa.select(replies.c.id)
         .where(
@@ -117,9 +120,9 @@ def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> lis
             replies.c.token_expires_at <= before,
             replies.c.delivery == Delivery.OPEN,
             replies.c.unsettled > 0,
-            replies.c.noted.is_(False),
             sa.or_(replies.c.private.is_(True), replies.c.present.is_(False)),
         )
+        .order_by(replies.c.noted, replies.c.token_expires_at)
         .limit(20)
     ).all()
     loaded = (rows.load_reply(conn, reply_id) for reply_id in found)
