@@ -100,6 +100,10 @@ class Submitter:
     async def _send(self, job: Job) -> None:
         now = self._clock()
         if job.state is State.QUEUED:
+            if now - job.created_at > self._queue_max_age:
+                # After a long outage the queue is taken up before `expire` has looked through it.
+                await self._settle(job, Outcome(end=End.EXPIRED, code=Code.EXPIRED))
+                return
             frozen = self._freeze(job, now)
             if not await self._ledger.run(
                 verbs.freeze, job.id, worker=self._worker, body=frozen.body or b"", now=now
