@@ -103,6 +103,7 @@ async def _run(configured: settings.Settings) -> int:
     # A second to import, which `migrate` and `--help` need not wait for.
     import aiohttp  # noqa: PLC0415
     import discord  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from bot import app  # noqa: PLC0415
     from bot.ledger.ledger import LedgerError  # noqa: PLC0415
@@ -112,13 +113,16 @@ async def _run(configured: settings.Settings) -> int:
         async with app.opened(configured) as easel, easel.bot:
             try:
                 await easel.bot.login(configured.discord_token.get_secret_value())
+                await easel.sync()
             except discord.LoginFailure:
                 typer.echo("Discord refuses DISCORD_TOKEN: copy it anew from the portal.", err=True)
                 return 2
-            except aiohttp.ClientError as error:
+            except discord.HTTPException as error:
+                typer.echo(f"Discord answers {error.status}: try again later.", err=True)
+                return 1
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 typer.echo(f"Discord is out of reach: {error}.", err=True)
                 return 1
-            await easel.sync()
             await easel.start()
             log.info("easel.started", web_port=easel.web.port)
             try:
@@ -128,6 +132,11 @@ async def _run(configured: settings.Settings) -> int:
                 log.info("easel.stopped")
     except (LedgerError, WebError) as error:
         typer.echo(str(error), err=True)
+        return 2
+    except SQLAlchemyError as error:
+        # Later the loops take such errors in; at the start nothing has begun that could go on.
+        cause = " ".join(str(getattr(error, "orig", error)).split())
+        typer.echo(f"DATABASE_URL cannot be used: {cause}", err=True)
         return 2
 
 
