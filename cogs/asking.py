@@ -3,6 +3,8 @@
 It owns the order of those steps; it never decides what may be asked for.
 """
 
+import time
+
 import aiohttp
 import discord
 import structlog
@@ -20,6 +22,7 @@ log = structlog.get_logger(__name__)
 UPLOAD_CAP = 24 * 1024 * 1024
 UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
+RETRY_PAUSE = 1.0  # seconds that discord.py waits at least before it tries a second time
 
 Interaction = discord.Interaction[discord.Client]
 
@@ -68,11 +71,14 @@ async def _acknowledge(
     prompt_file: discord.Attachment | None,
 ) -> None:
     private = reply.target.private
+    began = time.monotonic()
     try:
         taken = await interaction.response.defer(ephemeral=private, thinking=True)
     except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
         code = getattr(error, "code", None)
-        if code in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED):
+        # After an error of Discord's discord.py tries again, and may then hear of its first try.
+        first = time.monotonic() - began < RETRY_PAUSE
+        if code in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED) and first:
             await intake.withdraw(reply, why=f"Discord refused the acknowledgement ({code})")
         else:
             # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
@@ -85,8 +91,11 @@ async def _acknowledge(
     # Discord may make an answer private that was not asked to be.
     hidden = bool(taken and taken.is_ephemeral()) or private
     if complaint is not None:
-        await intake.withdraw(reply, why="the upload was refused")
-        await _take_back(interaction, complaint, private=hidden)
+        # In this order: a crash in between leaves no spinner that nobody ends.
+        try:
+            await _take_back(interaction, complaint, private=hidden)
+        finally:
+            await intake.withdraw(reply, why="the upload was refused")
         return
     await intake.confirm(reply, message_id=taken.message_id if taken else None, private=hidden)
 
