@@ -172,16 +172,20 @@ async def test_while_it_shuts_down_the_bot_takes_nothing_new(studio):
 
 
 async def test_a_ledger_that_does_not_answer_in_time(studio, monkeypatch, tmp_path):
-    run = studio.app.ledger.run
+    run, receive = studio.app.ledger.run, studio.app.intake.receive
 
-    async def declared(verb, *args, **kwargs):
-        # The simulated Discord must be told what a command may wait for.
+    # The simulated Discord must be told what a command may wait for.
+    async def declared_run(verb, *args, **kwargs):
         work = run(verb, *args, **kwargs)
         if verb is not verbs.receive:
             return await work
         return await studio.env.external_wait(work, reason="another process holds the database")
 
-    monkeypatch.setattr(studio.app.ledger, "run", declared)
+    async def declared_receive(ask):
+        return await studio.env.external_wait(receive(ask), reason="the ledger is asked")
+
+    monkeypatch.setattr(studio.app.ledger, "run", declared_run)
+    monkeypatch.setattr(studio.app.intake, "receive", declared_receive)
     with closing(sqlite3.connect(tmp_path / "demo.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         result = await studio.imagine()
@@ -191,12 +195,10 @@ async def test_a_ledger_that_does_not_answer_in_time(studio, monkeypatch, tmp_pa
     assert "cannot write your request down right now" in studio.said(result)
     assert "Nothing was started" in studio.said(result)
 
-    # The row was written after all; nobody waits for it, and the refusal stands as the answer.
-    await eventually(lambda: written(studio))
-    studio.clock.move(61)
-    assert await studio.app.recovery.step() == 1
+    # The row was written after all; it is taken back, for nobody waits for it.
+    await eventually(lambda: withdrawn(studio))
     await nothing_came_of_it(studio)
 
 
-async def written(studio) -> bool:
-    return await studio.states() == ["received"]
+async def withdrawn(studio) -> bool:
+    return await studio.states() == ["withdrawn"]

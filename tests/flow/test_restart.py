@@ -37,10 +37,9 @@ async def test_while_a_task_runs(studio):
     await studio.submit()
     [task] = studio.tasks
     async with studio.restarted() as app:
-        watched = app.tracker.job_of(task.task_id)
-        assert watched == (await studio.reply(result)).jobs[0]
+        assert app.tracker._live[task.task_id].job == (await studio.reply(result)).jobs[0]
         await studio.finish()
-        assert app.tracker.job_of(task.task_id) is None
+        assert app.tracker._live == {}
         await shown_once(studio, result)
 
 
