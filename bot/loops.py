@@ -20,9 +20,9 @@ LONGEST_PAUSE = 30.0
 class Loop:
     """Runs `step` in `workers` tasks. A step does one bounded round and returns rows moved.
 
-    After a round that moved rows the next begins at once; after an idle one the worker waits
-    for `wake()` or `interval` seconds, whichever comes first. After a failed one only time and
-    `stop()` end the pause: a wake-up changes nothing about what is broken.
+    After a round that moved rows the next begins at once; after an idle one the worker rests
+    until `wake()` or for `interval` seconds, whichever comes first. After a failed one only time
+    and `stop()` end the pause: a wake-up changes nothing about what is broken.
     """
 
     def __init__(
@@ -38,25 +38,33 @@ class Loop:
         self._interval = interval
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
-        self._wakeups = [asyncio.Event() for _ in range(workers)]
+        self._resting: list[asyncio.Event] = []
+        self._missed = False  # a wake-up came while nobody rested
         self._stopping = asyncio.Event()
 
     def start(self) -> None:
         self._stopping.clear()
         self._tasks = [
-            asyncio.create_task(self._run(event), name=f"{self.name}-{number}")
-            for number, event in enumerate(self._wakeups)
+            asyncio.create_task(self._run(), name=f"{self.name}-{number}")
+            for number in range(self._workers)
         ]
 
     def wake(self) -> None:
-        """There may be work: look now instead of at the end of the interval."""
-        for event in self._wakeups:
-            event.set()
+        """There may be a row: one worker looks now instead of at the end of its interval.
+
+        One, because the others would look for the same row. Where all are at work, whoever
+        finds nothing first looks again.
+        """
+        if self._resting:
+            self._resting.pop().set()
+        else:
+            self._missed = True
 
     async def stop(self, *, grace: float) -> None:
         """Let the rounds under way finish for at most `grace` seconds, then cancel them."""
         self._stopping.set()
-        self.wake()
+        while self._resting:
+            self.wake()
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=grace)
@@ -65,11 +73,11 @@ class Loop:
         await asyncio.gather(*late, return_exceptions=True)
         self._tasks = []
 
-    async def _run(self, event: asyncio.Event) -> None:
+    async def _run(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             # Cleared before the round: a wake-up during it leads to another one.
-            event.clear()
+            self._missed = False
             try:
                 moved = await self._step()
             # The one place besides the web handler and the tree hook that catches all: a stage
@@ -82,8 +90,17 @@ class Loop:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
-            if not moved and not self._stopping.is_set():
-                await self._wait(event, self._interval)
+            if not moved and not self._missed and not self._stopping.is_set():
+                await self._rest()
+
+    async def _rest(self) -> None:
+        event = asyncio.Event()
+        self._resting.append(event)
+        try:
+            await self._wait(event, self._interval)
+        finally:
+            if not event.is_set():
+                self._resting.remove(event)
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -267,7 +267,7 @@ def test_a_stop_without_a_start_is_nothing_and_a_loop_can_start_again():
     assert play(scene) == [0, 1]
 
 
-def test_several_workers_take_rounds_side_by_side_and_all_hear_a_wake_up():
+def test_several_workers_take_rounds_side_by_side_and_a_wake_up_is_for_one():
     async def scene():
         at_once = 0
         most = 0
@@ -287,12 +287,35 @@ def test_several_workers_take_rounds_side_by_side_and_all_hear_a_wake_up():
         await asyncio.sleep(10)
         loop.wake()
         await asyncio.sleep(5)
+        for _ in range(3):
+            loop.wake()
+        await asyncio.sleep(5)
         await loop.stop(grace=5)
         return calls, most
 
     calls, most = play(scene)
-    assert calls == [0, 0, 0, 10, 10, 10]
+    assert calls == [0, 0, 0, 10, 15, 15, 15]
     assert most == 3
+
+
+def test_a_wake_up_while_all_are_at_work_is_taken_by_who_finds_nothing_first():
+    async def scene():
+        calls = []
+
+        async def step():
+            calls.append(now())
+            await asyncio.sleep(len(calls))
+            return 0
+
+        loop = Loop("stage", step, interval=60, workers=2)
+        loop.start()
+        await asyncio.sleep(0.5)
+        loop.wake()
+        await asyncio.sleep(10)
+        await loop.stop(grace=5)
+        return calls
+
+    assert play(scene) == [0, 0, 1]
 
 
 def test_one_worker_that_fails_leaves_the_others_at_work():
