@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 # Discord remembers a nonce for "a few minutes"; one of them is kept in hand.
 NONCE_LIFE = timedelta(minutes=2)
+# How far Discord's clock, by which messages are numbered, may be from ours.
+SKEW = timedelta(seconds=10)
 
 
 class Ladder:
@@ -68,7 +70,13 @@ class Ladder:
     async def _post(self, reply: Reply, card: Card, rung: Rung, channel_id: int) -> Shown:
         now = self._clock()
         if reply.rung is rung and not _nonce_lives(reply, now):
-            found = await self._messenger.find(channel_id, short_id(reply.jobs[0].id))
+            found = await self._messenger.find(
+                channel_id,
+                short_id(reply.jobs[0].id),
+                since=(reply.rung_at or reply.created_at) - SKEW,
+                # The waiting card may stand in the same place and holds the same short id.
+                besides=reply.target.message_id,
+            )
             if found:
                 return Shown(Result.SHOWN, "it stood there already")
             if found is None:

@@ -5,8 +5,8 @@ decides which route to take, what a card says, and never touches the ledger.
 
 discord.py retries 429 and most 5xx itself, but not 503, a reset or a lost connection on Linux,
 and it would upload empty files at a second attempt. So every attempt here builds view and files
-anew. Edits may be repeated safely and are; so are posts, because each carries a nonce for which
-Discord answers with the earlier message during the next few minutes.
+anew. Edits may be repeated safely and are. A post is tried once: for how long its nonce keeps a
+second one from showing is the caller's business.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
@@ -36,7 +37,7 @@ ATTEMPTS = 4
 FIRST_PAUSE = 0.5
 SECONDS = 90.0  # for one upload, which discord.py itself would give five minutes
 
-LOOK_BACK = 50  # messages that are searched for one of ours
+LOOK_AHEAD = 100  # messages that are searched for one of ours, from when it may have been sent
 
 # Discord's codes (developer documentation, "Opcodes and status codes").
 MESSAGE_GONE = {10008}
@@ -96,18 +97,21 @@ class Messenger:
         return await self._scoped(self._edit(target, card, attempts))
 
     async def post(self, channel_id: int, card: Card, *, nonce: str) -> Shown:
-        """Send the card as a new message of the bot."""
-        return await self._scoped(
-            self._attempts(lambda: self._post(channel_id, card, nonce), ATTEMPTS)
-        )
+        """Send the card as a new message of the bot, once."""
+        return await self._scoped(self._attempts(lambda: self._post(channel_id, card, nonce), 1))
 
     async def direct_channel(self, user_id: int) -> int | Shown:
         """The channel of direct messages with a person, or why there is none."""
         return await self._scoped(self._direct_channel(user_id))
 
-    async def find(self, channel_id: int, marker: str) -> bool | None:
-        """Whether one of our last messages there holds `marker`; None where we may not look."""
-        return await self._scoped(self._find(channel_id, marker))
+    async def find(
+        self, channel_id: int, marker: str, *, since: datetime, besides: int | None
+    ) -> bool | None:
+        """Whether a message of ours there holds `marker`; None where we may not look.
+
+        Only what was posted since then counts, and not the message `besides`.
+        """
+        return await self._scoped(self._find(channel_id, marker, since, besides))
 
     async def delete(self, target: Target) -> None:
         """Remove the reply's message if that is possible; what is in the way is only logged."""
@@ -192,16 +196,22 @@ class Messenger:
         shown = await self._attempts(opening, ATTEMPTS)
         return found[0] if found else shown
 
-    async def _find(self, channel_id: int, marker: str) -> bool | None:
+    async def _find(
+        self, channel_id: int, marker: str, since: datetime, besides: int | None
+    ) -> bool | None:
         client = self._bound()
+        after = discord.utils.time_snowflake(since)
         try:
             async with asyncio.timeout(SECONDS):
-                recent = await client.http.logs_from(channel_id, LOOK_BACK)
+                found = await client.http.logs_from(channel_id, LOOK_AHEAD, after=after)
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("messenger.cannot_look", cause=str(error))
             return None
-        mine = (message for message in recent if int(message["author"]["id"]) == self._own_id())
-        return any(marker in str(message.get("components")) for message in mine)
+        return any(
+            marker in str(message.get("components"))
+            for message in found
+            if int(message["author"]["id"]) == self._own_id() and int(message["id"]) != besides
+        )
 
     async def _delete(self, target: Target) -> None:
         client = self._bound()
