@@ -47,9 +47,11 @@ def _is_dead(owner: str, worker: str) -> bool:
         return False
     if pid == my_rest.partition(":")[0]:
         return True  # our pid under another name: we are its successor
+    if os.name == "nt":
+        return False  # there the 0 below would not ask, but interrupt
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except PermissionError:
         return False
