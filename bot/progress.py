@@ -15,7 +15,7 @@ from bot.clock import Clock
 from bot.errors import Code
 from bot.ledger import deliveries, verbs
 from bot.ledger.ledger import Ledger
-from bot.messenger import Messenger
+from bot.messenger import Messenger, Result
 from bot.model import Delivery, Reply
 from bot.render import Card
 
@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 # Discord allows about 5 edits per 2 s and token; one per 3 s leaves the final edit room.
 APART = timedelta(seconds=3)
 AT_ONCE = 5
-LAST_MINUTE = timedelta(minutes=1)
 NOTE_ATTEMPTS = 4
-NOTE_BEFORE = timedelta(seconds=90)  # ahead of a token's death
+# So long before a token dies notes are written, and no progress is shown by it any more.
+NOTE_BEFORE = timedelta(seconds=90)
 # So long the final card waits for an edit under way: once sent, an edit cannot be called back, and
 # Discord might carry it out after the final card.
 OVERTAKEN = 3.0
@@ -74,7 +74,8 @@ class Progress:
         """The final card comes: drop what is planned for this reply, await what is under way."""
         self._changed.pop(reply_id, None)
         self._shown.pop(reply_id, None)
-        edit = self._edits.pop(reply_id, None)
+        # It stays on the list until it is over: a note and the final card may both wait for it.
+        edit = self._edits.get(reply_id)
         if edit is not None:
             await self._finish([edit], seconds=OVERTAKEN)
 
@@ -110,7 +111,7 @@ class Progress:
         return begun
 
     def _edit(self, reply: Reply, now: datetime) -> int:
-        if reply.noted or not reply.target.token_lives(now, margin=LAST_MINUTE):
+        if reply.noted or not reply.target.token_lives(now, margin=NOTE_BEFORE):
             return 0
         model = reply.jobs[0].request.model
         expected = self._expected(model)
@@ -147,10 +148,11 @@ class Progress:
         for reply in due:
             if reply.id in self._noted:
                 continue
+            await self.release(reply.id)
             # Written first: whoever delivers meanwhile must know that a note may stand there.
+            # Begun at once after: whoever delivers later must find it under way.
             if await self._ledger.run(deliveries.note, reply.id):
                 self._noted.add(reply.id)
-                await self.release(reply.id)
                 log.info("reply.noted", reply=reply.id)
                 self._begin(reply, render.note(reply), attempts=NOTE_ATTEMPTS)
                 noted += 1
@@ -158,7 +160,9 @@ class Progress:
 
     async def _show(self, reply: Reply, card: Card, attempts: int) -> None:
         shown = await self._messenger.edit(reply.target, card, attempts=attempts)
-        if shown.trouble:
+        if shown.result is not Result.SHOWN:
+            # A note comes again with the next round; any other card with the next change.
+            self._noted.discard(reply.id)
             log.info("progress.not_shown", reply=reply.id, cause=shown.trouble)
 
     def _done(self, reply_id: str, edit: asyncio.Task[None]) -> None:

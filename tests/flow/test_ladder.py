@@ -417,6 +417,47 @@ async def test_a_private_card_becomes_a_note_before_its_token_dies(studio):
     assert await studio.app.progress.note() == 0
 
 
+async def test_a_note_that_discord_did_not_take_comes_again(studio):
+    result = await private_ask(studio)
+    await studio.submit()
+    studio.clock.move(13 * 60 + 31)
+    studio.env.inject_error("PATCH", ORIGINAL, status=502)
+    assert await studio.app.progress.note() == 1
+    await eventually(lambda: not studio.app.progress._edits)
+    studio.clock.move(10)
+    assert await studio.app.progress.note() == 1
+    await eventually(lambda: studio.shown(result).heading == "Your picture takes longer")
+    assert await studio.app.progress.note() == 0
+
+
+async def test_a_note_that_waits_for_an_older_edit_never_covers_the_picture(studio):
+    result = await private_ask(studio)
+    await studio.submit()
+    studio.clock.move(13 * 60 + 29)
+    held, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(send):
+        held.set()
+        await let_go.wait()
+        return await send()
+
+    studio.wire.hook("PATCH", ORIGINAL, hold)
+    await studio.app.progress.step()
+    await held.wait()
+    studio.clock.move(2)
+    noting = asyncio.create_task(studio.app.progress.note())
+    await asyncio.sleep(0)
+    # While the note waits for the edit under way, the picture is finished and shown.
+    await finished_at_last(studio)
+    delivering = asyncio.create_task(studio.deliver())
+    await eventually(lambda: studio.sent("PATCH", ORIGINAL) or delivering.done())
+    let_go.set()
+    await asyncio.gather(noting, delivering)
+    await eventually(lambda: not studio.app.progress._edits)
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert studio.shown(result).gallery
+
+
 async def test_a_public_card_needs_no_note(studio):
     await studio.imagine("a red fox [forever]")
     await studio.submit()
