@@ -450,7 +450,8 @@ async def test_a_note_that_waits_for_an_older_edit_never_covers_the_picture(stud
     # While the note waits for the edit under way, the picture is finished and shown.
     await finished_at_last(studio)
     delivering = asyncio.create_task(studio.deliver())
-    await eventually(lambda: studio.sent("PATCH", ORIGINAL) or delivering.done())
+    # It must not be done before that edit is over, so there is no event to wait for.
+    await asyncio.wait({delivering}, timeout=0.2)
     let_go.set()
     await asyncio.gather(noting, delivering)
     await eventually(lambda: not studio.app.progress._edits)
