@@ -1,5 +1,6 @@
 # One verb for each thing a person wants of this project. `make` alone lists them.
 PYTHON ?= python3
+SECONDS ?= 600
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Only what the lock names is installed, hashes checked; the project itself is linked in.
@@ -8,7 +9,7 @@ DEV := $(VENV)/dev.stamp
 RUN := $(VENV)/run.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lock messages clean
+.PHONY: help run demo test soak check lock messages clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -21,6 +22,9 @@ demo: $(DEV) ## Try it in the browser, without Discord and without a key
 
 test: $(DEV) ## Run all tests
 	$(BIN)/python -m pytest
+
+soak: $(DEV) ## Storm for SECONDS (600): everything fails, nothing may be lost
+	$(BIN)/python -m tests.flow.soak $(SECONDS)
 
 check: $(DEV) ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

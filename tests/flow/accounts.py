@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from bot.errors import WORDS, Code
 from sandbox.wirecord.interactions import DEFER, Asked
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ def amiss(scene: Scene) -> list[str]:
         job = jobs[reply["id"]] if reply else None
         billed = bills.pop(job["id"], 0) if job else 0
         stands = posted.pop(asked.message.id, 0) if asked.message else 0
-        if asked.acked is not None and asked.answered == DEFER:
+        if reply and asked.acked is not None and reply["delivery"] == "withdrawn":
+            complaints = _taken_back(asked, billed=billed)
+            for message in asked.followups:
+                posted.pop(message.id, 0)
+        elif asked.acked is not None and asked.answered == DEFER:
             complaints = _promised(asked, reply, job, billed=billed, stands=stands)
         else:
             complaints = _not_promised(reply, billed=billed)
@@ -52,6 +57,17 @@ def _not_promised(reply: Row | None, *, billed: int) -> Iterator[str]:
         yield "not withdrawn"
 
 
+def _taken_back(asked: Asked, *, billed: int) -> Iterator[str]:
+    """Refused after all, for an upload: somebody must have been told, and no spinner stays."""
+    told = [*asked.followups, asked.message]
+    if not any(message and message.text and not message.deleted for message in told):
+        yield "refused without a word"
+    if asked.message is not None and asked.message.loading and not asked.message.deleted:
+        yield "spins for ever"
+    if billed:
+        yield "billed although refused"
+
+
 def _promised(
     asked: Asked, reply: Row | None, job: Row | None, *, billed: int, stands: int
 ) -> Iterator[str]:
@@ -64,7 +80,9 @@ def _promised(
         "the answer is gone": stands != 1,
         "spins for ever": asked.message.loading,
         "not delivered": reply["delivery"] not in ("delivered", "parked"),
-        "has no picture": outcome == "pictures" and not asked.message.attachments,
+        "has no picture": outcome == "pictures"
+        and not asked.message.attachments
+        and WORDS[Code.PICTURE_LOST].title not in asked.text,
         "has a picture of nothing": outcome != "pictures" and bool(asked.message.attachments),
         f"billed {billed} times": billed != (job["task_id"] is not None),
         "its token was kept": reply["token"] is not None,

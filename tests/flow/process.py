@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -29,6 +30,12 @@ ACK = "POST /interactions/*/callback"
 ORIGINAL = "* /webhooks/*/@original"
 MINUTE = 60.0
 DAY = 24 * 3600.0
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        return int(server.getsockname()[1])
 
 
 async def eventually(met: Callable[[], object], *, seconds: float = 40.0, every=0.03) -> None:
@@ -140,6 +147,12 @@ class Scene:
     async def imagine(self, prompt: str = "a heron", **circumstances: Any) -> Asked:
         options = {"prompt": prompt} | circumstances.pop("options", {})
         asked = await self.discord.command("imagine", options, **circumstances)
+        self.asked.append(asked)
+        return asked
+
+    async def remix(self, prompt: str, **circumstances: Any) -> Asked:
+        options = {"prompt": prompt} | circumstances.pop("options", {})
+        asked = await self.discord.command("remix", options, **circumstances)
         self.asked.append(asked)
         return asked
 

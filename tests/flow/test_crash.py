@@ -7,7 +7,6 @@ more than they work, so a few are performed at once, and each test waits for its
 import asyncio
 import functools
 import random
-import socket
 import sqlite3
 import struct
 import zlib
@@ -117,13 +116,8 @@ for moment in (
     play(functools.partial(promised, moment=moment), title=moment)
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
-
-
 async def called_back(scene: Scene, moment: str) -> None:
-    port = free_port()
+    port = process.free_port()
     address = f"http://127.0.0.1:{port}"
     settings = {"web_port": port, "public_url": address, "hiapi_webhook_secret": SECRET}
     await promised(scene, moment, **settings)
@@ -269,8 +263,8 @@ async def refused_upload(scene: Scene, moment: str, *, private: bool) -> None:
     asked = await scene.imagine(options=options)
     await first.dies()
     await scene.start(ahead=ABANDONED)
-    await scene.quiet()
-    assert asked.message.deleted or not asked.message.loading
+    await scene.delivered()
+    assert asked.message.deleted is not private
     assert not scene.tasks
     assert scene.counted == 0
 
