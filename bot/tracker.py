@@ -24,7 +24,7 @@ import structlog
 from bot.clock import Clock
 from bot.errors import Code
 from bot.hiapi import faults, verdict
-from bot.hiapi.budget import Budget
+from bot.hiapi.budget import Allowance, Budget
 from bot.hiapi.client import Client
 from bot.ledger import hearing, verbs
 from bot.ledger.hearing import Heard
@@ -85,19 +85,6 @@ class Watched:
     def alone(self) -> bool:
         """It stands on no page where it could be looked for: read it by itself."""
         return self.missed > FURTHER
-
-
-class Allowance:
-    """So many times a minute, not more."""
-
-    def __init__(self, times: int) -> None:
-        self._taken: deque[datetime] = deque(maxlen=times)
-
-    def take(self, now: datetime) -> bool:
-        if len(self._taken) == self._taken.maxlen and now - self._taken[0] < MINUTE:
-            return False
-        self._taken.append(now)
-        return True
 
 
 class Tracker:

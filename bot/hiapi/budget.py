@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from bot.hiapi import wire
@@ -21,6 +21,7 @@ WINDOW = 60.5
 LONGEST_HOLD = 60.0
 """Seconds. Whatever the server says, nothing stands still for longer without asking it again."""
 
+_MINUTE = timedelta(minutes=1)
 _SAME_RESET = 1.0  # resets are whole seconds: closer together, they name the same moment
 
 Lane = Literal["poll", "submit"]
@@ -47,6 +48,20 @@ class _Start:
     at: float
     lane: Lane
     void: bool = False
+
+
+class Allowance:
+    """So many times a minute, not more; whoever comes beyond is turned away, not kept waiting."""
+
+    def __init__(self, times: int) -> None:
+        self._taken: deque[datetime] = deque(maxlen=times)
+
+    def take(self, now: datetime) -> bool:
+        """Whether there is room for one more now; if so, it is taken."""
+        if len(self._taken) == self._taken.maxlen and now - self._taken[0] < _MINUTE:
+            return False
+        self._taken.append(now)
+        return True
 
 
 class Budget:
