@@ -92,23 +92,28 @@ class Line:
 
 @pytest.fixture
 def lined(open_studio):
-    """Opens a studio whose picture service calls back; `ours` and `theirs` are the secrets."""
+    """Opens a studio whose picture service calls back; `ours` and `theirs` are the secrets.
+
+    `silent`: it does not call by itself, so that only what a test sends by hand arrives.
+    """
 
     @asynccontextmanager
-    async def opened(*, ours=SECRET, theirs=SECRET, **changes) -> AsyncIterator[Line]:
+    async def opened(*, ours=SECRET, theirs=SECRET, silent=False, **changes) -> AsyncIterator[Line]:
         changes = {"hiapi_webhook_secret": ours} | changes if ours else changes
         async with open_studio(**changes) as studio, aiohttp.ClientSession() as session:
             line = Line(studio, session)
             # The port is known only now: nobody could have put it into PUBLIC_URL before.
             studio.app.submitter._callback_url = lambda job_id: line.address + job_id
             studio.hiapi._caller = dataclasses.replace(studio.hiapi._caller, secret=theirs)
+            if silent:
+                studio.hiapi.fault(faults.Trick(silent=True), times=1000)
             yield line
 
     return opened
 
 
-def unsigned(lined):
-    return lined(ours="", theirs="")
+def unsigned(lined, *, silent=False):
+    return lined(ours="", theirs="", silent=silent)
 
 
 # --- signed ---------------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ async def test_a_signed_failure_settles_too(lined):
 
 
 async def test_it_writes_once_durably_and_waits_for_nobody(lined, tmp_path, monkeypatch):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, first, _ = await line.submitted("first")
         _, second, task = await line.submitted("second")
         line.studio.clock.move(8)
@@ -180,7 +185,7 @@ async def test_it_writes_once_durably_and_waits_for_nobody(lined, tmp_path, monk
 
 
 async def test_the_median_answer_takes_milliseconds(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         seconds = []
         for _ in range(20):
             _, job, task = await line.submitted()
@@ -194,7 +199,7 @@ async def test_the_median_answer_takes_milliseconds(lined):
 
 @pytest.mark.parametrize("age", [300, -300, 0])
 async def test_a_signature_of_up_to_five_minutes_counts(lined, age):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted()
         line.studio.clock.move(8)
         assert await line.send(job.id, line.told(task), age=age) == 204
@@ -202,7 +207,7 @@ async def test_a_signature_of_up_to_five_minutes_counts(lined, age):
 
 
 async def test_an_upper_case_signature_is_the_same_signature(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted()
         line.studio.clock.move(8)
         body, stamp = line.told(task), str(int(line.studio.clock().timestamp()))
@@ -243,7 +248,7 @@ def _headers(line, body, **changes):
     ],
 )
 async def test_what_is_not_credible_changes_nothing(lined, how):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted()
         line.studio.clock.move(8)
         before, body = await line.everything(), line.told(task)
@@ -255,7 +260,7 @@ async def test_what_is_not_credible_changes_nothing(lined, how):
 
 
 async def test_the_bytes_are_signed_not_their_meaning(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted()
         line.studio.clock.move(8)
         body = line.told(task)
@@ -335,7 +340,7 @@ async def test_a_task_that_still_runs_is_refused(lined, status):
 
 
 async def test_odd_fields_do_not_hide_the_picture(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         result, job, task = await line.submitted()
         line.studio.clock.move(8)
         [picture] = json.loads(line.told(task))["output"]
@@ -381,7 +386,7 @@ async def test_a_body_that_drips_is_cut_off(lined, monkeypatch):
 
 
 async def test_a_job_that_is_not_ours(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted()
         line.studio.clock.move(8)
         before = await line.everything()
@@ -393,7 +398,7 @@ async def test_a_job_that_is_not_ours(lined):
 
 
 async def test_a_task_or_model_that_is_not_the_jobs(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted("one")
         _, _, other = await line.submitted("two")
         line.studio.clock.move(8)
@@ -405,7 +410,7 @@ async def test_a_task_or_model_that_is_not_the_jobs(lined):
 
 
 async def test_a_job_that_was_never_sent(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, _, task = await line.submitted()
         result = await line.studio.imagine("still in the queue")
         [waiting] = (await line.studio.reply(result)).jobs
@@ -416,7 +421,7 @@ async def test_a_job_that_was_never_sent(lined):
 
 
 async def test_a_flood_of_refusals_writes_a_line_a_minute(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted()
         body = line.told(task, status="success")
         with capture_logs() as logs:
@@ -464,8 +469,7 @@ async def test_a_callback_that_contradicts_the_first_changes_nothing(lined):
 
 
 async def test_a_callback_after_polling_found_out(lined):
-    async with lined() as line:
-        line.studio.hiapi.fault(faults.Trick(silent=True))
+    async with lined(silent=True) as line:
         _, job, task = await line.submitted()
         line.studio.clock.move(8)
         await line.studio.look()
@@ -539,7 +543,7 @@ async def test_a_callback_that_meets_no_server_comes_again(lined):
 
 
 async def test_after_a_restart_a_callback_still_finds_its_job(lined):
-    async with lined() as line:
+    async with lined(silent=True) as line:
         result, job, task = await line.submitted()
         async with line.studio.restarted():
             line.studio.clock.move(8)
@@ -590,7 +594,7 @@ async def test_an_unsigned_callback_is_only_a_hint(lined):
 
 
 async def test_an_unsigned_lie_is_not_believed(lined):
-    async with unsigned(lined) as line:
+    async with unsigned(lined, silent=True) as line:
         _, job, task = await line.submitted()
         line.studio.clock.move(2)
         trap = {"url": "https://evil.example/0.png", "type": "image"}
@@ -616,7 +620,7 @@ async def test_an_unsigned_callback_before_the_create_answer_is_remembered(lined
 
 
 async def test_unsigned_callbacks_about_nobodys_job_leave_nothing_behind(lined):
-    async with unsigned(lined) as line:
+    async with unsigned(lined, silent=True) as line:
         _, job, task = await line.submitted()
         before, body = await line.everything(), line.told(task, status="success")
         tracker = line.studio.app.tracker
