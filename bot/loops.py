@@ -20,9 +20,10 @@ LONGEST_PAUSE = 30.0
 class Loop:
     """Runs `step` in `workers` tasks. A step does one bounded round and returns rows moved.
 
-    After a round that moved rows the next begins at once; after an idle one the worker rests
-    until `wake()` or for `interval` seconds, whichever comes first. After a failed one only time
-    and `stop()` end the pause: a wake-up changes nothing about what is broken.
+    A worker rests until `wake()` or for `interval` seconds, whichever comes first. A wake-up tells
+    of one row, hence of one round; a round that time began is followed by another at once for as
+    long as rows move, because nobody knows how many there are. After a failed round only time and
+    `stop()` end the pause: a wake-up changes nothing about what is broken.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Loop:
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
         self._resting: list[asyncio.Event] = []
-        self._missed = False  # a wake-up came while nobody rested
+        self._owed = 0  # wake-ups that came while nobody rested
         self._stopping = asyncio.Event()
 
     def start(self) -> None:
@@ -52,13 +53,13 @@ class Loop:
     def wake(self) -> None:
         """There may be a row: one worker looks now instead of at the end of its interval.
 
-        One, because the others would look for the same row. Where all are at work, whoever
-        finds nothing first looks again.
+        One, because the others would look for the same row. Where all are at work, the first
+        that ends its round looks again.
         """
         if self._resting:
             self._resting.pop().set()
         else:
-            self._missed = True
+            self._owed += 1
 
     async def stop(self, *, grace: float) -> None:
         """Let the rounds under way finish for at most `grace` seconds, then cancel them."""
@@ -75,9 +76,9 @@ class Loop:
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
+        woken = False
         while not self._stopping.is_set():
-            # Cleared before the round: a wake-up during it leads to another one.
-            self._missed = False
+            told = self._owed
             try:
                 moved = await self._step()
             # The one place besides the web handler and the tree hook that catches all: a stage
@@ -90,10 +91,17 @@ class Loop:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
-            if not moved and not self._missed and not self._stopping.is_set():
-                await self._rest()
+            if not moved:
+                # Nothing is left of what was told before the round.
+                self._owed = max(0, self._owed - told)
+            if self._owed:
+                self._owed -= 1
+                woken = True
+            elif (woken or not moved) and not self._stopping.is_set():
+                woken = await self._rest()
 
-    async def _rest(self) -> None:
+    async def _rest(self) -> bool:
+        """Wait for a wake-up or the end of the interval; whether it was a wake-up."""
         event = asyncio.Event()
         self._resting.append(event)
         try:
@@ -101,6 +109,7 @@ class Loop:
         finally:
             if not event.is_set():
                 self._resting.remove(event)
+        return event.is_set()
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -318,6 +318,37 @@ def test_a_wake_up_while_all_are_at_work_is_taken_by_who_finds_nothing_first():
     assert play(scene) == [0, 0, 1]
 
 
+def test_a_wake_up_is_owed_one_round_even_while_all_are_at_work():
+    async def scene():
+        rows = 3
+        calls = []
+
+        async def step():
+            nonlocal rows
+            calls.append(now())
+            if not rows:
+                return 0
+            rows -= 1
+            await asyncio.sleep(1)
+            return 1
+
+        loop = Loop("stage", step, interval=60)
+        loop.start()
+        await asyncio.sleep(10)
+        assert rows == 0
+        calls.clear()
+        for _ in range(2):
+            rows += 1
+            loop.wake()
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(10)
+        await loop.stop(grace=0)
+        return calls
+
+    # One round for each row, and none to learn that there is no third.
+    assert play(scene) == [10, 11]
+
+
 def test_one_worker_that_fails_leaves_the_others_at_work():
     async def scene():
         calls = []
