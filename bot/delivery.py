@@ -156,10 +156,7 @@ class Deliverer:
     ) -> Card:
         jobs = [job for job in reply.jobs if job.id in found]
         try:
-            async with self._fitting:
-                fitted = await asyncio.to_thread(
-                    images.fit_all, [found[job.id] for job in jobs], each=limit, total=REQUEST_BYTES
-                )
+            fitted = await self._fitted([found[job.id] for job in jobs], limit=limit)
         except images.CannotFit as error:
             log.warning("picture.unfit", cause=str(error))
             return render.linked(reply, _links(reply))
@@ -177,6 +174,15 @@ class Deliverer:
             for job, fit in zip(jobs, fitted, strict=True)
         }
         return render.finished(reply, shots, lost=lost)
+
+    async def _fitted(self, pictures: list[bytes], *, limit: int) -> list[images.Fitted]:
+        """The pictures within their limits; most are so already, and wait for no large one."""
+        if images.fits(pictures, each=limit, total=REQUEST_BYTES):
+            return images.fit_all(pictures, each=limit, total=REQUEST_BYTES)
+        async with self._fitting:
+            return await asyncio.to_thread(
+                images.fit_all, pictures, each=limit, total=REQUEST_BYTES
+            )
 
     async def _close(self, reply: Reply, shown: Shown) -> None:
         now = self._clock()

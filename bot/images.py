@@ -141,6 +141,12 @@ def fit(data: bytes, *, limit: int) -> Fitted:
     raise CannotFit(f"{seen.width}x{seen.height} pixels do not fit into {limit} bytes")
 
 
+def fits(pictures: Sequence[bytes], *, each: int, total: int) -> bool:
+    """Tell whether `fit_all` would take all as they are, for which it needs no thread."""
+    sizes = [len(picture) for picture in pictures]
+    return max(sizes, default=0) <= each and sum(sizes) <= total
+
+
 def fit_all(pictures: Sequence[bytes], *, each: int, total: int) -> list[Fitted]:
     """Fit several pictures into one request: each at most `each` bytes, all at most `total`.
 
