@@ -116,19 +116,18 @@ async def opened(
         # The stages do not know each other: each is handed what to call when a row has moved.
         def queued(reply_id: str) -> None:
             submitting.wake()
-            changed(reply_id)
+            progress.changed(reply_id)
 
         def submitted(job: Job) -> None:
             tracker.add(job)
             tracking.wake()
-            changed(job.reply_id)
+            progress.changed(job.reply_id)
 
         def settled(_reply_id: str) -> None:
             delivering.wake()
 
-        def changed(reply_id: str) -> None:
+        def moved(reply_id: str) -> None:
             progress.changed(reply_id)
-            showing.wake()
 
         tracker = Tracker(
             ledger=ledger,
@@ -137,7 +136,7 @@ async def opened(
             clock=clock,
             every=timedelta(seconds=settings.hiapi_poll_every),
             settled=settled,
-            moved=changed,
+            moved=moved,
         )
         progress = Progress(
             ledger=ledger,

@@ -5,6 +5,7 @@ never edits a reply once delivery has taken it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -24,6 +25,9 @@ log = structlog.get_logger(__name__)
 # Discord allows about 5 edits per 2 s and token; one per 3 s leaves the final edit room.
 APART = timedelta(seconds=3)
 AT_ONCE = 5
+# All cards together: pictures come first, and nobody reads a card that changes at once again.
+A_SECOND = 5
+SECOND = timedelta(seconds=1)
 NOTE_ATTEMPTS = 4
 # So long before a token dies notes are written, and no progress is shown by it any more.
 NOTE_BEFORE = timedelta(seconds=90)
@@ -33,7 +37,10 @@ OVERTAKEN = 3.0
 
 
 class Progress:
-    """One `step()` edits the cards that changed, a handful at most."""
+    """One `step()` edits the cards that changed, a handful at most.
+
+    It is not woken: what changes again within a moment, or ends, is edited once.
+    """
 
     def __init__(
         self,
@@ -52,6 +59,7 @@ class Progress:
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
         self._shown: dict[str, tuple[Card, datetime]] = {}
         self._edits: dict[str, asyncio.Task[None]] = {}
+        self._begun: deque[datetime] = deque(maxlen=A_SECOND)
         self._noted: set[str] = set()  # by this process, among those due
 
     def changed(self, reply_id: str) -> None:
@@ -99,7 +107,7 @@ class Progress:
             if at <= now and reply_id not in self._edits
         )
         begun = 0
-        for _, reply_id in due[: AT_ONCE - len(self._edits)]:
+        for _, reply_id in due[: self._room(now)]:
             reply = await self._ledger.run(verbs.reply_of, reply_id)
             # While the row was read, delivery may have taken the reply.
             if self._changed.pop(reply_id, None) is None or reply is None:
@@ -109,6 +117,11 @@ class Progress:
                 continue
             begun += self._edit(reply, now)
         return begun
+
+    def _room(self, now: datetime) -> int:
+        """How many edits may begin now."""
+        recent = sum(1 for at in self._begun if now - at < SECOND)
+        return max(0, min(AT_ONCE - len(self._edits), A_SECOND - recent))
 
     def _edit(self, reply: Reply, now: datetime) -> int:
         if reply.noted or not reply.target.token_lives(now, margin=NOTE_BEFORE):
@@ -120,6 +133,7 @@ class Progress:
         if reply.id in self._shown and self._shown[reply.id][0] == card:
             return 0
         self._shown[reply.id] = (card, now)
+        self._begun.append(now)
         self._begin(reply, card, attempts=1)
         return 1
 
