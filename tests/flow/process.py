@@ -173,6 +173,12 @@ class Scene:
         return self.rows("SELECT * FROM replies ORDER BY created_at")
 
     @property
+    def leaseholders(self) -> set[int]:
+        """The processes, by pid, that hold anything; a lease's owner is host:pid:random."""
+        owners = {row["lease_owner"] for row in (*self.jobs, *self.replies)} - {None}
+        return {int(owner.split(":")[1]) for owner in owners}
+
+    @property
     def counted(self) -> int:
         return sum(row["jobs"] for row in self.rows("SELECT jobs FROM days"))
 
