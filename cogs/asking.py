@@ -20,8 +20,7 @@ log = structlog.get_logger(__name__)
 
 # What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
 UPLOAD_CAP = 24 * 1024 * 1024
-UNKNOWN_INTERACTION = 10062
-ALREADY_ACKNOWLEDGED = 40060
+REFUSALS = (10062, 40060)  # no such interaction; somebody acknowledged it already
 RETRY_PAUSE = 1.0  # seconds that discord.py waits at least before it tries a second time
 
 Interaction = discord.Interaction[discord.Client]
@@ -39,7 +38,7 @@ async def ask(
     """Take a command through to the queue, or answer privately why not."""
     complaint = uploads.check(images, prompt_file)
     if complaint is not None:
-        await refuse(interaction, complaint)
+        await whisper(interaction, complaint)
         return
     received = await intake.receive(
         Ask(
@@ -52,15 +51,9 @@ async def ask(
     if received is None:
         log.info("command.replayed", interaction=interaction.id)
     elif isinstance(received, Complaint):
-        await refuse(interaction, received)
+        await whisper(interaction, received)
     else:
         await _acknowledge(interaction, intake, received, images, prompt_file)
-
-
-async def refuse(interaction: Interaction, complaint: Complaint) -> None:
-    """Answer a command that was not acknowledged yet, privately."""
-    text = render.complaint(complaint, locale=str(interaction.locale))
-    await interaction.response.send_message(text, ephemeral=True)
 
 
 async def _acknowledge(
@@ -78,7 +71,7 @@ async def _acknowledge(
         code = getattr(error, "code", None)
         # After an error of Discord's discord.py tries again, and may then hear of its first try.
         first = time.monotonic() - began < RETRY_PAUSE
-        if code in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED) and first:
+        if code in REFUSALS and first:
             await intake.withdraw(reply, why=f"Discord refused the acknowledgement ({code})")
         else:
             # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
