@@ -9,7 +9,7 @@ DEV := $(VENV)/dev.stamp
 RUN := $(VENV)/run.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak check lock messages clean
+.PHONY: help run demo test bench soak check lock messages clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ demo: $(DEV) ## Try it in the browser, without Discord and without a key
 
 test: $(DEV) ## Run all tests
 	$(BIN)/python -m pytest
+
+bench: $(DEV) ## Measure it against a bare bot, six minutes (bench/RESULTS.md)
+	$(BIN)/python -m bench.run
 
 soak: $(DEV) ## Storm for SECONDS (600): everything fails, nothing may be lost
 	$(BIN)/python -m tests.flow.soak $(SECONDS)
