@@ -123,8 +123,10 @@ async def opened(
             tracking.wake()
             progress.changed(job.reply_id)
 
-        def settled(_reply_id: str) -> None:
+        def settled(reply_id: str) -> None:
             delivering.wake()
+            # Where it was one of several, the card says how many are ready.
+            progress.changed(reply_id)
 
         def moved(reply_id: str) -> None:
             progress.changed(reply_id)
@@ -144,6 +146,7 @@ async def opened(
             clock=clock,
             expected=tracker.expected,
             held=lambda: submitter.held_by,
+            wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
         )
         intake = Intake(
             ledger=ledger,
@@ -154,8 +157,10 @@ async def opened(
                 allow_user_install=settings.allow_user_install,
             ),
             day_limit=settings.max_jobs_per_day,
+            member_limit=settings.member_waiting,
             clock=clock,
             queued=queued,
+            released=progress.release,
         )
         submitter = Submitter(
             ledger=ledger,
@@ -164,6 +169,7 @@ async def opened(
             catalog=catalog,
             clock=clock,
             worker=worker,
+            running_limit=settings.member_running,
             queue_max_age=timedelta(seconds=settings.queue_max_age),
             callback_url=(
                 f"{settings.public_url}{CALLBACK_PATH}{{}}".format if settings.public_url else None
@@ -197,36 +203,14 @@ async def opened(
 
         bot = EaselBot(
             cogs=(Imagine(intake=intake), Remix(intake=intake)),
-            buttons=(buttons.show_button(intake),),
+            buttons=(buttons.button(intake),),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,
             shard_count=shard_count,
         )
 
-        async def check() -> str | None:
-            if not messenger.ready:
-                return "the bot is not logged in to Discord yet"
-            try:
-                async with asyncio.timeout(2):
-                    await ledger.run(verbs.fact, COMMANDS_FACT)
-            except (TimeoutError, SQLAlchemyError, LedgerError):
-                return "the ledger does not answer"
-            return None
-
-        secret = settings.hiapi_webhook_secret
-        callbacks = Callbacks(
-            secret=secret.get_secret_value() if secret else None,
-            clock=clock,
-            told=tracker.told,
-            hinted=tracker.hinted,
-        )
-        web = WebServer(
-            host=settings.web_host,
-            port=settings.web_port,
-            check=check,
-            callback=callbacks.receive,
-        )
+        web = _web(settings, clock, ledger=ledger, messenger=messenger, tracker=tracker)
         await web.start()
         stack.push_async_callback(web.stop)
         yield App(
@@ -253,3 +237,33 @@ async def opened(
                 Loop("adoption", tracker.adopt, interval=15.0),
             ),
         )
+
+
+def _web(
+    settings: Settings, clock: Clock, *, ledger: Ledger, messenger: Messenger, tracker: Tracker
+) -> WebServer:
+    """The public listener, with what it needs to answer."""
+
+    async def check() -> str | None:
+        if not messenger.ready:
+            return "the bot is not logged in to Discord yet"
+        try:
+            async with asyncio.timeout(2):
+                await ledger.run(verbs.fact, COMMANDS_FACT)
+        except (TimeoutError, SQLAlchemyError, LedgerError):
+            return "the ledger does not answer"
+        return None
+
+    secret = settings.hiapi_webhook_secret
+    callbacks = Callbacks(
+        secret=secret.get_secret_value() if secret else None,
+        clock=clock,
+        told=tracker.told,
+        hinted=tracker.hinted,
+    )
+    return WebServer(
+        host=settings.web_host,
+        port=settings.web_port,
+        check=check,
+        callback=callbacks.receive,
+    )

@@ -9,7 +9,7 @@ import re
 
 import discord
 
-from bot.render import Card, Tone
+from bot.render import Card, Tone, Verb
 
 COLOURS = {
     Tone.WAITING: discord.Colour(0x8A8F98),
@@ -17,10 +17,19 @@ COLOURS = {
     Tone.FINISHED: discord.Colour(0x3B8F5C),
     Tone.FAILED: discord.Colour(0xC4473A),
 }
-# What the id of a button begins with; the rest is the reply's id. It outlives any process.
-SHOW = "job:show:"
+STYLES = {
+    Verb.SHOW: discord.ButtonStyle.primary,
+    Verb.DELETE: discord.ButtonStyle.danger,
+}
+# What the id of any button looks like. It names the reply, so it outlives every process.
+CUSTOM_ID = rf"job:(?P<verb>{'|'.join(Verb)}):(?P<reply>[a-z2-7]{{16}})"
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def custom_id(verb: Verb, reply_id: str) -> str:
+    """The id of a button, as CUSTOM_ID reads it."""
+    return f"job:{verb}:{reply_id}"
 
 
 def escape(text: str) -> str:
@@ -50,15 +59,16 @@ class CardView(discord.ui.LayoutView):
             # Air between the person's words and the bot's, which else read as one paragraph.
             box.add_item(discord.ui.Separator(visible=False))
             box.add_item(discord.ui.TextDisplay("\n".join(card.notes)))
-        if card.show_label:
+        if card.presses:
             row: discord.ui.ActionRow[CardView] = discord.ui.ActionRow()
-            row.add_item(
-                discord.ui.Button(
-                    label=card.show_label,
-                    style=discord.ButtonStyle.primary,
-                    custom_id=f"{SHOW}{card.reply_id}",
+            for press in card.presses:
+                row.add_item(
+                    discord.ui.Button(
+                        label=press.label,
+                        style=STYLES.get(press.verb, discord.ButtonStyle.secondary),
+                        custom_id=custom_id(press.verb, card.reply_id),
+                    )
                 )
-            )
             box.add_item(row)
         box.add_item(discord.ui.Separator())
         box.add_item(discord.ui.TextDisplay(f"-# {escape(card.footer)}"))

@@ -3,6 +3,7 @@
 It owns what a model accepts (HiAPI's model pages); it never asks HiAPI anything.
 """
 
+import unicodedata
 from dataclasses import dataclass, replace
 
 from bot.i18n import N_
@@ -83,7 +84,7 @@ class Catalog:
         """
         model = self.model(request.kind)
         length = prompt_units(request.prompt)
-        if not request.prompt.strip() and not unfinished:
+        if not _visible(request.prompt) and not unfinished:
             return Complaint(
                 N_("Your prompt is empty."), N_("Describe the picture you want in a few words.")
             )
@@ -118,3 +119,8 @@ class Catalog:
 def prompt_units(prompt: str) -> int:
     """The length of a prompt as the API counts it: UTF-16 units of the trimmed text."""
     return len(prompt.strip().encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _visible(prompt: str) -> bool:
+    """Whether there is anything to see in a prompt: zero-width characters alone are none."""
+    return any(unicodedata.category(c)[0] not in "CZ" for c in prompt)

@@ -51,6 +51,7 @@ class Delivery(StrEnum):
     OPEN = "open"  # jobs are under way, or their outcome waits to be shown
     DELIVERED = "delivered"  # the final card stands in Discord
     PARKED = "parked"  # private, its token died: kept until the person asks to see it
+    CANCELLED = "cancelled"  # the person took it back: what still comes is not shown
     UNDELIVERABLE = "undeliverable"  # no way is left to show it; kept for the person's history
     WITHDRAWN = "withdrawn"  # the command was never acknowledged
 
@@ -213,6 +214,7 @@ class Reply:
     delivery: Delivery
     created_at: datetime
     jobs: tuple[Job, ...]
+    made_from: str | None = None  # the reply whose button asked for this one
     attempts: int = 0
     rung: Rung | None = None
     rung_at: datetime | None = None
@@ -227,7 +229,13 @@ class Reply:
 
 
 def open_reply(
-    request: Request, target: Target, *, count: int, now: datetime, unfinished: bool = False
+    request: Request,
+    target: Target,
+    *,
+    count: int,
+    now: datetime,
+    unfinished: bool = False,
+    made_from: str | None = None,
 ) -> Reply:
     """A new reply with `count` jobs that ask for the same thing, all just received."""
     reply_id = new_id()
@@ -244,4 +252,11 @@ def open_reply(
         )
         for slot in range(count)
     )
-    return Reply(id=reply_id, target=target, delivery=Delivery.OPEN, created_at=now, jobs=jobs)
+    return Reply(
+        id=reply_id,
+        target=target,
+        delivery=Delivery.OPEN,
+        created_at=now,
+        jobs=jobs,
+        made_from=made_from,
+    )

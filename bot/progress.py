@@ -14,10 +14,10 @@ import structlog
 from bot import render
 from bot.clock import Clock
 from bot.errors import Code
-from bot.ledger import deliveries, verbs
+from bot.ledger import deliveries, queue, verbs
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result
-from bot.model import Delivery, Reply
+from bot.model import Delivery, Reply, State
 from bot.render import Card
 
 log = structlog.get_logger(__name__)
@@ -50,15 +50,20 @@ class Progress:
         clock: Clock,
         expected: Callable[[str], timedelta],
         held: Callable[[], Code | None],
+        wait: Callable[[int], timedelta],
     ) -> None:
         self._ledger = ledger
         self._messenger = messenger
         self._clock = clock
         self._expected = expected
         self._held = held
+        self._wait = wait
+        self._places: dict[str, render.Place] = {}
+        self._head_at: datetime | None = None
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
         self._shown: dict[str, tuple[Card, datetime]] = {}
         self._edits: dict[str, asyncio.Task[None]] = {}
+        self._looking: str | None = None  # the reply whose card is being written
         self._begun: deque[datetime] = deque(maxlen=A_SECOND)
         self._noted: set[str] = set()  # by this process, among those due
 
@@ -81,7 +86,9 @@ class Progress:
     async def release(self, reply_id: str) -> None:
         """The final card comes: drop what is planned for this reply, await what is under way."""
         self._changed.pop(reply_id, None)
-        self._shown.pop(reply_id, None)
+        self._forget(reply_id)
+        if self._looking == reply_id:
+            self._looking = None
         # It stays on the list until it is over: a note and the final card may both wait for it.
         edit = self._edits.get(reply_id)
         if edit is not None:
@@ -101,34 +108,71 @@ class Progress:
     async def step(self) -> int:
         """Begin at most AT_ONCE edits of cards that are due. Returns how many."""
         now = self._clock()
+        await self._watch_head(now)
+        # A first card is a person's first sign; then come those nearest to the front.
         due = sorted(
-            (at, reply_id)
+            (reply_id in self._shown, self._ahead(reply_id), at, reply_id)
             for reply_id, at in self._changed.items()
             if at <= now and reply_id not in self._edits
         )
         begun = 0
-        for _, reply_id in due[: self._room(now)]:
+        for *_, reply_id in due[: self._room(now)]:
+            self._looking = reply_id
             reply = await self._ledger.run(verbs.reply_of, reply_id)
-            # While the row was read, delivery may have taken the reply.
-            if self._changed.pop(reply_id, None) is None or reply is None:
+            place = None if reply is None else await self._place(reply, now)
+            # While the rows were read, the reply may have been delivered or cancelled.
+            released = self._looking is None
+            self._looking = None
+            if released:
+                self._places.pop(reply_id, None)
                 continue
-            if reply.settled or reply.delivery is not Delivery.OPEN:
-                self._shown.pop(reply_id, None)
+            self._changed.pop(reply_id, None)
+            if reply is None or reply.settled or reply.delivery is not Delivery.OPEN:
+                self._forget(reply_id)
                 continue
-            begun += self._edit(reply, now)
+            begun += self._edit(reply, now, place)
         return begun
+
+    async def _watch_head(self, now: datetime) -> None:
+        """Each job that leaves the queue moves all behind it; only the first places are shown."""
+        if self._head_at is not None and now - self._head_at < APART:
+            return
+        self._head_at = now
+        for reply_id in await self._ledger.run(queue.head, limit=render.PLACES_SHOWN):
+            self.changed(reply_id)
+
+    def _ahead(self, reply_id: str) -> int:
+        place = self._places.get(reply_id)
+        return 0 if place is None else place.ahead
+
+    async def _place(self, reply: Reply, now: datetime) -> render.Place | None:
+        """Where a reply stands; the expected time is kept for as long as the place is."""
+        job = next((job for job in reply.jobs if job.state is State.QUEUED), None)
+        ahead = None if job is None else await self._ledger.run(queue.queue_place, job.id)
+        if job is None or ahead is None:
+            self._places.pop(reply.id, None)
+            return None
+        known = self._places.get(reply.id)
+        if known is None or known.ahead != ahead:
+            ready_at = now + self._wait(ahead) + self._expected(job.request.model)
+            known = self._places[reply.id] = render.Place(ahead=ahead, ready_at=ready_at)
+        return known
+
+    def _forget(self, reply_id: str) -> None:
+        self._shown.pop(reply_id, None)
+        self._places.pop(reply_id, None)
 
     def _room(self, now: datetime) -> int:
         """How many edits may begin now."""
         recent = sum(1 for at in self._begun if now - at < SECOND)
         return max(0, min(AT_ONCE - len(self._edits), A_SECOND - recent))
 
-    def _edit(self, reply: Reply, now: datetime) -> int:
+    def _edit(self, reply: Reply, now: datetime, place: render.Place | None) -> int:
         if reply.noted or not reply.target.token_lives(now, margin=NOTE_BEFORE):
             return 0
         model = reply.jobs[0].request.model
         expected = self._expected(model)
-        card = render.waiting(reply, now=now, expected=expected, held=self._held())
+        card = render.waiting(reply, now=now, expected=expected, place=place, held=self._held())
         self._look_again(reply, now=now, expected=expected)
         if reply.id in self._shown and self._shown[reply.id][0] == card:
             return 0
@@ -148,10 +192,10 @@ class Progress:
         started = min((job.submitted_at for job in reply.jobs if job.submitted_at), default=None)
         if started is None:
             return
-        ages = (2 * expected, max(render.OVERDUE, 2 * expected))
+        ages = (expected, 2 * expected, max(render.OVERDUE, 2 * expected))
         later = [started + age for age in ages if started + age >= now]
         if later:
-            self._plan(reply.id, min(later) + timedelta(seconds=1))
+            self._plan(reply.id, max(min(later) + timedelta(seconds=1), now + APART))
 
     async def note(self) -> int:
         """Turn private cards whose token is about to die into notes with a Show button."""

@@ -18,6 +18,8 @@ from bot.model import End, Job, Kind, Reply, State, short_id
 PROMPT_SHOWN = 700
 ALT_SHOWN = 1000
 LINKS_SHOWN = 1600
+# Up to here a place is a number; the queue moves too fast for more to be worth an edit.
+PLACES_SHOWN = 20
 # From this age on a card says that the picture may not come at all.
 OVERDUE = timedelta(minutes=10)
 
@@ -41,6 +43,31 @@ class Shot:
     link: str | None = None
 
 
+class Verb(StrEnum):
+    """What a button of a card does. Part of its id in Discord, so a value is never renamed."""
+
+    SHOW = "show"
+    CANCEL = "cancel"
+    AGAIN = "again"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button of a card: what it does and what it says."""
+
+    verb: Verb
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A waiting reply's place in the queue (0 is next) and when its picture may be expected."""
+
+    ahead: int
+    ready_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """What a reply shows at one moment. `prompt` is the person's own text: escape it."""
@@ -53,7 +80,7 @@ class Card:
     notes: tuple[str, ...]
     footer: str
     shots: tuple[Shot, ...] = ()
-    show_label: str | None = None  # of a Show button
+    presses: tuple[Press, ...] = ()
     plain: bool = False  # one text and one gallery, for when Discord refuses the rest
 
     def quiet(self) -> "Card":
@@ -63,7 +90,7 @@ class Card:
 
     def simple(self) -> "Card":
         """The least that shows the pictures: what is left when Discord refuses the card."""
-        return replace(self.quiet(), notes=(), show_label=None, plain=True)
+        return replace(self.quiet(), notes=(), presses=(), plain=True)
 
 
 def clean(text: str, *, limit: int) -> str:
@@ -78,19 +105,31 @@ def clean(text: str, *, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def waiting(reply: Reply, *, now: datetime, expected: timedelta, held: Code | None = None) -> Card:
+def waiting(
+    reply: Reply,
+    *,
+    now: datetime,
+    expected: timedelta,
+    place: Place | None = None,
+    held: Code | None = None,
+) -> Card:
     """The card of a reply whose jobs are under way; `held` is why no job is sent at present."""
     with i18n.use(reply.target.locale):
+        cancel = (Press(Verb.CANCEL, _("Cancel")),)
+        ready = sum(bool(job.outcome and job.outcome.end is End.PICTURES) for job in reply.jobs)
+        notes = (_("{done} of {count} ready.").format(done=ready, count=len(reply.jobs)),)
         running = [job for job in reply.jobs if job.state is State.SUBMITTED]
         if not running:
+            # Of several some may be over: the others wait like a new request.
+            over = any(job.state is State.SETTLED for job in reply.jobs)
             return _card(
                 reply,
                 tone=Tone.WAITING,
                 heading=_("In the queue"),
-                notes=(_held(held) or _("Your picture begins as soon as it is your turn."),),
+                notes=(*(notes if over else ()), *_queued(place, held, now)),
+                presses=cancel,
             )
         started = min(job.submitted_at or now for job in running)
-        ready = int((started + expected).timestamp())
         stages = {
             "handling": _("Painting"),
             "archiving": _("Putting the picture away for you"),
@@ -103,9 +142,58 @@ def waiting(reply: Reply, *, now: datetime, expected: timedelta, held: Code | No
             note = _("This takes far longer than usual. If it still comes, you will see it here.")
         elif now > started + 2 * expected:
             note = _("This takes longer than usual. It is still under way.")
+        elif now > started + expected:
+            note = _("It should come any moment now.")
         else:
-            note = _("Expected {time}.").format(time=f"<t:{ready}:R>")
-        return _card(reply, tone=Tone.WORKING, heading=heading, notes=(note,))
+            note = _("Expected {time}.").format(time=_in(started + expected))
+        return _card(
+            reply,
+            tone=Tone.WORKING,
+            heading=heading,
+            notes=(*(notes if len(reply.jobs) > 1 else ()), note),
+            presses=cancel,
+        )
+
+
+def _queued(place: Place | None, held: Code | None, now: datetime) -> tuple[str, ...]:
+    """Where a reply stands in the queue; beyond PLACES_SHOWN only that it is far."""
+    if held is not None:
+        return (_held(held),)
+    if place is None:
+        return (_("Your picture begins as soon as it is your turn."),)
+    if place.ahead > PLACES_SHOWN:
+        return (_("More than {count} pictures are before yours.").format(count=PLACES_SHOWN),)
+    if place.ahead == 0:
+        where = _("Yours is next.")
+    else:
+        where = ngettext(
+            "{count} picture is before yours.",
+            "{count} pictures are before yours.",
+            place.ahead,
+        ).format(count=place.ahead)
+    if place.ready_at <= now:
+        # Others of the person's own may have to end first: no guess is better than a past one.
+        return (where,)
+    return (where, _("Expected {time}.").format(time=_in(place.ready_at)))
+
+
+def _in(time: datetime) -> str:
+    """A time as Discord counts down to it."""
+    return f"<t:{int(time.timestamp())}:R>"
+
+
+def cancelled(reply: Reply, *, begun: int) -> Card:
+    """What a cancel came to, honestly: what was begun cannot be stopped and counts."""
+    with i18n.use(reply.target.locale):
+        if begun:
+            note = ngettext(
+                "{count} picture was begun already: it counts, but it will not be shown.",
+                "{count} pictures were begun already: they count, but they will not be shown.",
+                begun,
+            ).format(count=begun)
+        else:
+            note = _("Nothing was made and nothing was counted.")
+        return _card(reply, tone=Tone.WAITING, heading=_("Cancelled"), notes=(note,))
 
 
 def note(reply: Reply) -> Card:
@@ -118,14 +206,12 @@ def note(reply: Reply) -> Card:
                 heading=_("Your picture takes longer"),
                 notes=(_("Discord lets me write here for 15 minutes. Press Show for the rest."),),
             ),
-            show_label=_("Show"),
+            presses=(Press(Verb.SHOW, _("Show")),),
         )
 
 
-def _held(code: Code | None) -> str | None:
+def _held(code: Code) -> str:
     """Why the queue stands still, in the person's words."""
-    if code is None:
-        return None
     return _("{reason}. Your request waits and goes on by itself.").format(
         reason=_(WORDS[code].title)
     )
@@ -141,7 +227,13 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
         ]
         if not shots:
             words = WORDS[failures[0]]
-            return _card(reply, tone=Tone.FAILED, heading=_(words.title), notes=(_(words.advice),))
+            return _card(
+                reply,
+                tone=Tone.FAILED,
+                heading=_(words.title),
+                notes=(_(words.advice),),
+                presses=(Press(Verb.AGAIN, _("Retry")), Press(Verb.DELETE, _("Delete"))),
+            )
         notes = []
         if failures:
             notes.append(
@@ -167,6 +259,7 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
             heading=heading,
             notes=tuple(notes),
             shots=tuple(shots[job.id] for job in reply.jobs if job.id in shots),
+            presses=(Press(Verb.AGAIN, _("Again")), Press(Verb.DELETE, _("Delete"))),
         )
 
 
@@ -209,6 +302,7 @@ def _card(
     heading: str,
     notes: tuple[str, ...],
     shots: tuple[Shot, ...] = (),
+    presses: tuple[Press, ...] = (),
 ) -> Card:
     return Card(
         reply_id=reply.id,
@@ -219,6 +313,7 @@ def _card(
         notes=notes,
         footer=_footer(reply),
         shots=shots,
+        presses=presses,
     )
 
 

@@ -85,6 +85,12 @@ class Settings(BaseModel):
         le=1_000_000,
         description="Pictures the whole bot may ask for per UTC day.",
     )
+    member_running: int = Field(
+        default=3, ge=1, le=1000, description="Pictures of one person that are made at a time."
+    )
+    member_waiting: int = Field(
+        default=10, ge=1, le=1000, description="Pictures of one person that may wait in the queue."
+    )
     imagine_model: str = Field(
         default="gpt-image-2-pro",
         min_length=1,

@@ -44,6 +44,7 @@ class Submitter:
         catalog: Catalog,
         clock: Clock,
         worker: str,
+        running_limit: int,
         queue_max_age: timedelta,
         callback_url: Callable[[str], str] | None,
         submitted: Callable[[Job], None],
@@ -56,6 +57,7 @@ class Submitter:
         self._catalog = catalog
         self._clock = clock
         self._worker = worker
+        self._running_limit = running_limit
         self._queue_max_age = queue_max_age
         self._callback_url = callback_url
         self._held = held
@@ -78,7 +80,13 @@ class Submitter:
         if halted_until is not None:
             # One job asks whether the account is well again; the others wait for the answer.
             self._halted_until = now + HALT
-        job = await self._ledger.run(verbs.claim_queued, worker=self._worker, now=now, lease=LEASE)
+        job = await self._ledger.run(
+            verbs.claim_queued,
+            worker=self._worker,
+            now=now,
+            lease=LEASE,
+            running_limit=self._running_limit,
+        )
         if job is None:
             self._halted_until = halted_until
             return 0

@@ -9,7 +9,7 @@ import aiohttp
 import discord
 import structlog
 
-from bot import discord_bot, i18n, render
+from bot import discord_bot, render
 from bot.catalog import Complaint
 from bot.intake import Ask, Intake
 from bot.model import TOKEN_LIFE, Reply, Request, Target
@@ -33,7 +33,9 @@ async def ask(
     request: Request,
     images: tuple[discord.Attachment, ...] = (),
     prompt_file: discord.Attachment | None = None,
+    count: int = 1,
     private: bool,
+    made_from: str | None = None,
 ) -> None:
     """Take a command through to the queue, or answer privately why not."""
     complaint = uploads.check(images, prompt_file)
@@ -45,11 +47,15 @@ async def ask(
             request=request,
             target=target(interaction, intake, private=private),
             place=_place(interaction),
+            count=count,
             unfinished=prompt_file is not None,
+            made_from=made_from,
         )
     )
     if received is None:
         log.info("command.replayed", interaction=interaction.id)
+        if made_from is not None:  # the second press of a button: one wish, silently
+            await interaction.response.defer()
     elif isinstance(received, Complaint):
         await whisper(interaction, received)
     else:
@@ -135,15 +141,3 @@ def _place(interaction: Interaction) -> Place:
         installed=interaction.guild_id is not None and not only_theirs,
         bot_dm=interaction.guild_id is None and bool(interaction.context.dm_channel),
     )
-
-
-def choices(values: tuple[str, ...], *, default: str) -> list[discord.app_commands.Choice[str]]:
-    """Options of an enum, the default marked and first."""
-    ordered = [default, *(value for value in values if value != default)]
-    mark = i18n.N_("{value} (default)")
-    return [
-        discord.app_commands.Choice(
-            name=mark.format(value=value) if value == default else value, value=value
-        )
-        for value in ordered
-    ]

@@ -1,6 +1,6 @@
 """Buttons that outlive the process: their ids name the reply, so any process can answer them.
 
-It owns what a press means in Discord; it never decides whether there is something to show.
+It owns what a press means in Discord; it never decides what may be shown, made or taken back.
 """
 
 import re
@@ -9,24 +9,25 @@ import discord
 import structlog
 
 from bot import cards
+from bot.catalog import Complaint
 from bot.intake import Intake
+from bot.render import Verb
 from cogs import asking
 
 log = structlog.get_logger(__name__)
 
-
 Button = type[discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]]]
 
 
-def show_button(intake: Intake) -> Button:
-    """The class that answers Show, the intake inside: discord.py keeps classes, not objects."""
+def button(intake: Intake) -> Button:
+    """The class that answers every press, the intake inside: discord.py keeps classes."""
 
-    class Show(
-        discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-        template=rf"{cards.SHOW}(?P<reply>[a-z2-7]{{16}})",
+    class CardButton(
+        discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=cards.CUSTOM_ID
     ):
-        def __init__(self, reply_id: str) -> None:
-            super().__init__(discord.ui.Button(custom_id=f"{cards.SHOW}{reply_id}"))
+        def __init__(self, verb: Verb, reply_id: str) -> None:
+            super().__init__(discord.ui.Button(custom_id=cards.custom_id(verb, reply_id)))
+            self._verb = verb
             self._reply_id = reply_id
 
         @classmethod
@@ -35,19 +36,58 @@ def show_button(intake: Intake) -> Button:
             _interaction: asking.Interaction,
             _item: discord.ui.Item[discord.ui.View],
             match: re.Match[str],
-        ) -> "Show":
-            return cls(match["reply"])
+        ) -> "CardButton":
+            return cls(Verb(match["verb"]), match["reply"])
 
         async def callback(self, interaction: asking.Interaction) -> None:
-            try:
-                await interaction.response.defer()
-            except discord.HTTPException as error:
-                log.warning("button.not_acknowledged", button="show", cause=str(error))
-                return
-            complaint = await intake.show(
-                self._reply_id, asking.target(interaction, intake, private=True)
+            press = {Verb.SHOW: _show, Verb.CANCEL: _cancel, Verb.AGAIN: _again}.get(
+                self._verb, _delete
             )
-            if complaint is not None:
-                await asking.whisper(interaction, complaint)
+            try:
+                await press(interaction, intake, self._reply_id)
+            except discord.HTTPException as error:
+                # discord.py only logs what a button raises; the cause belongs beside its name.
+                log.warning("button.failed", button=self._verb, cause=str(error))
 
-    return Show
+    return CardButton
+
+
+async def _show(interaction: asking.Interaction, intake: Intake, reply_id: str) -> None:
+    await interaction.response.defer()
+    complaint = await intake.show(reply_id, asking.target(interaction, intake, private=True))
+    if complaint is not None:
+        await asking.whisper(interaction, complaint)
+
+
+async def _cancel(interaction: asking.Interaction, intake: Intake, reply_id: str) -> None:
+    await interaction.response.defer()
+    cancelled = await intake.cancel(reply_id, user_id=interaction.user.id)
+    if isinstance(cancelled, Complaint):
+        await asking.whisper(interaction, cancelled)
+        return
+    await interaction.edit_original_response(view=cards.CardView(cancelled))
+
+
+async def _again(interaction: asking.Interaction, intake: Intake, reply_id: str) -> None:
+    wish = await intake.wish(reply_id, user_id=interaction.user.id)
+    if isinstance(wish, Complaint):
+        await asking.whisper(interaction, wish)
+        return
+    await asking.ask(
+        interaction,
+        intake=intake,
+        request=wish.jobs[0].request,
+        count=len(wish.jobs),
+        private=wish.target.private,
+        made_from=reply_id,
+    )
+
+
+async def _delete(interaction: asking.Interaction, intake: Intake, reply_id: str) -> None:
+    moderates = interaction.guild_id is not None and interaction.permissions.manage_messages
+    complaint = None if moderates else await intake.own(reply_id, user_id=interaction.user.id)
+    if complaint is not None:
+        await asking.whisper(interaction, complaint)
+        return
+    await interaction.response.defer()
+    await interaction.delete_original_response()

@@ -7,7 +7,7 @@ from discord.ext import commands
 from bot import catalog
 from bot.intake import Intake
 from bot.model import Kind, Request
-from cogs import asking
+from cogs import asking, options
 
 
 class Imagine(commands.Cog):
@@ -21,12 +21,13 @@ class Imagine(commands.Cog):
         prompt="What the picture should show",
         aspect_ratio="Width to height (default 1:1)",
         resolution="1K is quicker, 2K is sharper (default 1K)",
+        count="How many pictures to make, 1 to 4 (default 1)",
         private="Show the picture to you alone",
         prompt_file="A .txt file whose text is added to the prompt, for long ones",
     )
     @app_commands.choices(
-        aspect_ratio=asking.choices(catalog.IMAGINE.ratios, default=catalog.IMAGINE.default_ratio),
-        resolution=asking.choices(
+        aspect_ratio=options.choices(catalog.IMAGINE.ratios, default=catalog.IMAGINE.default_ratio),
+        resolution=options.choices(
             catalog.IMAGINE.resolutions, default=catalog.IMAGINE.default_resolution
         ),
     )
@@ -36,6 +37,7 @@ class Imagine(commands.Cog):
         prompt: str,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
+        count: app_commands.Range[int, 1, 4] = 1,
         private: bool = False,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
@@ -52,5 +54,6 @@ class Imagine(commands.Cog):
             intake=self._intake,
             request=request,
             prompt_file=prompt_file,
+            count=count,
             private=private,
         )

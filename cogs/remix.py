@@ -7,7 +7,7 @@ from discord.ext import commands
 from bot import catalog
 from bot.intake import Intake
 from bot.model import Kind, Reference, Request
-from cogs import asking
+from cogs import asking, options
 
 
 class Remix(commands.Cog):
@@ -26,12 +26,13 @@ class Remix(commands.Cog):
         image5="A fifth image",
         aspect_ratio="Width to height (default auto: as the images suggest)",
         resolution="1K is quicker, 2K is sharper (default 1K)",
+        count="How many pictures to make, 1 to 4 (default 1)",
         private="Show the picture to you alone",
         prompt_file="A .txt file whose text is added to the prompt, for long ones",
     )
     @app_commands.choices(
-        aspect_ratio=asking.choices(catalog.REMIX.ratios, default=catalog.REMIX.default_ratio),
-        resolution=asking.choices(
+        aspect_ratio=options.choices(catalog.REMIX.ratios, default=catalog.REMIX.default_ratio),
+        resolution=options.choices(
             catalog.REMIX.resolutions, default=catalog.REMIX.default_resolution
         ),
     )
@@ -46,6 +47,7 @@ class Remix(commands.Cog):
         image5: discord.Attachment | None = None,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
+        count: app_commands.Range[int, 1, 4] = 1,
         private: bool = False,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
@@ -66,5 +68,6 @@ class Remix(commands.Cog):
             request=request,
             images=images,
             prompt_file=prompt_file,
+            count=count,
             private=private,
         )

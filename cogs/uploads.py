@@ -15,7 +15,6 @@ from bot.i18n import N_
 
 TEXT_BYTES = 200 * 1024
 SECONDS = 20.0
-TYPES = ", ".join(REFERENCE_TYPES.values())
 
 
 def check(
@@ -98,16 +97,16 @@ async def _read(attachment: discord.Attachment, *, deadline: float) -> bytes | N
 def _not_an_image(attachment: discord.Attachment) -> Complaint:
     return Complaint(
         N_("{name} is not an image that can be used."),
-        N_("Attach a {types} file."),
-        (*_named(attachment), ("types", TYPES)),
+        N_("Attach a PNG, JPEG or WebP file."),
+        _named(attachment),
     )
 
 
 def _damaged(attachment: discord.Attachment) -> Complaint:
     return Complaint(
         N_("{name} cannot be read as an image."),
-        N_("It is damaged or of another kind: save it anew as {types} and attach it again."),
-        (*_named(attachment), ("types", TYPES)),
+        N_("It is damaged or of another kind: save it as PNG, JPEG or WebP and attach it again."),
+        _named(attachment),
     )
 
 

@@ -4,6 +4,10 @@ It owns all SQL of Easel; it never talks to Discord or HiAPI.
 
     schema.py      the tables
     verbs.py       each arrow between states as one guarded statement
+    asks.py        how an ask enters: the guards at the door
+    queue.py       places in the queue, and taking a request back
+    hearing.py     what a callback says of a job
+    leases.py      leases of processes that are gone
     deliveries.py  the verbs of delivery: claims, leases, how a reply ended
     ledger.py      opens a database and runs verbs on it, on SQLite or PostgreSQL
     migrations/    how the tables came to be (Alembic)

@@ -150,6 +150,9 @@ def reopen(conn: sa.Connection, reply_id: str, *, target: Target, now: datetime)
             upload_limit=target.upload_limit,
             due_at=now,
             attempts=0,
+            # Whoever delivers at this moment does so with the old token: the new one is not theirs.
+            lease_owner=None,
+            lease_until=None,
         )
         .returning(replies.c.id)
     )

@@ -55,6 +55,7 @@ def reply_columns(reply: Reply) -> dict[str, Any]:
         "unsettled": len(reply.jobs),
         "due_at": reply.created_at,
         "noted": reply.noted,
+        "made_from": reply.made_from,
     }
 
 
@@ -110,6 +111,7 @@ def reply(row: Row, jobs: tuple[Job, ...]) -> Reply:
         rung=Rung(row["rung"]) if row["rung"] else None,
         rung_at=row["rung_at"],
         noted=row["noted"],
+        made_from=row["made_from"],
     )
 
 

@@ -65,6 +65,8 @@ replies = sa.Table(
     # The route of the last message that may have been sent, written before it was.
     sa.Column("rung", sa.String(16)),
     sa.Column("rung_at", Instant),
+    # The reply whose button asked for this one.
+    sa.Column("made_from", sa.String(16), index=True),
     # The card became a note with a Show button before its token died.
     sa.Column("noted", sa.Boolean, nullable=False),
     sa.Column("trouble", sa.Text),  # the operator's words for the last failed attempt

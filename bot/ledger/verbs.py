@@ -8,7 +8,6 @@ running it. Their parameters (`this`, `before`, ...) are named apart from the co
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,65 +19,17 @@ from bot.ledger import rows, schema
 from bot.ledger.schema import days, facts, jobs, replies
 from bot.model import ARROWS, Delivery, End, Job, Outcome, Reply, State
 
-
-@dataclass(frozen=True, slots=True)
-class DayFull:
-    """The whole bot has taken its jobs of this day; it starts anew at `resets_at`."""
-
-    resets_at: datetime
-
+# More than anybody will ever have at once.
+NO_LIMIT = 2**31 - 1
 
 # An INSERT that can say ON CONFLICT, by the dialect of the connection.
-_INSERTS: dict[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
+INSERTS: dict[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
 _THIS: sa.BindParameter[Any] = sa.bindparam("this")
 _BEFORE: sa.BindParameter[Any] = sa.bindparam("before")
 _NOW = sa.bindparam("now", type_=schema.Instant)
-
-
-def receive(
-    conn: sa.Connection, reply: Reply, *, day_limit: int, now: datetime
-) -> Reply | DayFull | None:
-    """Write a reply and its jobs as `received` and count them; None if this interaction is known.
-
-    Both guards are single statements: requests that race never pass the day's limit, and an
-    interaction that races itself is taken once. They count on the day of `reply.created_at`.
-    """
-    dialect = conn.dialect.name
-    if conn.scalar(_ADD_REPLY[dialect], rows.reply_columns(reply)) is None:
-        return None
-    day = reply.created_at.date().isoformat()
-    count = {"this": day, "wanted": len(reply.jobs), "most": day_limit}
-    if not conn.execute(_COUNT, count).rowcount:
-        conn.execute(_ADD_DAY[dialect], {"day": day, "jobs": 0})
-        if not conn.execute(_COUNT, count).rowcount:
-            conn.execute(_DROP_REPLY, {"this": reply.id})
-            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            return DayFull(resets_at=midnight + timedelta(days=1))
-    conn.execute(_ADD_JOBS, [rows.job_columns(job) for job in reply.jobs])
-    return reply
-
-
-_ADD_REPLY = {
-    dialect: insert(replies)
-    .on_conflict_do_nothing(index_elements=["interaction_id"])
-    .returning(replies.c.id)
-    for dialect, insert in _INSERTS.items()
-}
-_ADD_DAY = {
-    dialect: insert(days).on_conflict_do_nothing(index_elements=["day"])
-    for dialect, insert in _INSERTS.items()
-}
-_ADD_JOBS = sa.insert(jobs)
-_DROP_REPLY = sa.delete(replies).where(replies.c.id == _THIS)
-_WANTED = sa.bindparam("wanted", type_=sa.Integer)
-_COUNT = (
-    sa.update(days)
-    .where(days.c.day == _THIS, days.c.jobs + _WANTED <= sa.bindparam("most"))
-    .values(jobs=days.c.jobs + _WANTED)
-)
 
 
 def confirm(
@@ -152,7 +103,7 @@ def withdraw(conn: sa.Connection, reply_id: str, *, now: datetime) -> int:
         .values(state=State.WITHDRAWN, settled_at=now)
     )
     for row in gone:
-        _uncount(conn, row.created_at)
+        uncount(conn, row.created_at)
     conn.execute(
         sa.update(replies)
         .where(replies.c.id == reply_id)
@@ -174,12 +125,23 @@ def unacknowledged(conn: sa.Connection, *, before: datetime) -> list[Reply]:
 
 
 def claim_queued(
-    conn: sa.Connection, *, worker: str, now: datetime, lease: timedelta
+    conn: sa.Connection,
+    *,
+    worker: str,
+    now: datetime,
+    lease: timedelta,
+    running_limit: int = NO_LIMIT,
 ) -> Job | None:
-    """Lease the next job to submit: a POST to repeat before a new one, then people in turn."""
-    for state in (State.SUBMITTING, State.QUEUED):
-        values = {"before": state, "now": now, "lease_owner": worker, "lease_until": now + lease}
-        row = conn.execute(_CLAIM, values).mappings().one_or_none()
+    """Lease the next job to submit: a POST to repeat before a new one, then people in turn.
+
+    Whoever has `running_limit` jobs under way is passed over until one of them ends.
+    """
+    leased = {"now": now, "lease_owner": worker, "lease_until": now + lease}
+    for state, claim in ((State.SUBMITTING, _CLAIM), (State.QUEUED, _CLAIM_FAIRLY)):
+        values = {"before": state, **leased}
+        if claim is _CLAIM_FAIRLY:
+            values["running_limit"] = running_limit
+        row = conn.execute(claim, values).mappings().one_or_none()
         if row is not None:
             return rows.job(row)
     return None
@@ -196,10 +158,25 @@ _NEXT = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_CLAIM = (
+_OTHERS = jobs.alias("others")
+# What a person has under way, jobs that a submitter holds at this moment included.
+_RUNNING = (
+    sa.select(sa.func.count())
+    .where(
+        _OTHERS.c.user_id == jobs.c.user_id,
+        sa.or_(
+            _OTHERS.c.state.in_(_UNDER_WAY),
+            sa.and_(_OTHERS.c.state == State.QUEUED, _OTHERS.c.lease_until > _NOW),
+        ),
+    )
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_CLAIM, _CLAIM_FAIRLY = (
     sa.update(jobs)
-    .where(jobs.c.id == _NEXT.scalar_subquery(), jobs.c.state == _BEFORE)
+    .where(jobs.c.id == candidate.scalar_subquery(), jobs.c.state == _BEFORE)
     .returning(jobs)
+    for candidate in (_NEXT, _NEXT.where(sa.bindparam("running_limit") > _RUNNING))
 )
 
 
@@ -248,7 +225,7 @@ def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime)
     if row is None:
         return None
     if row.first_post_at is None:
-        _uncount(conn, row.created_at)
+        uncount(conn, row.created_at)
     conn.execute(_ONE_LESS, {"this": row.reply_id, "due_at": now})
     return str(row.reply_id)
 
@@ -311,24 +288,6 @@ def job_of(conn: sa.Connection, job_id: str) -> Job | None:
     return None if row is None else rows.job(row)
 
 
-def queue_place(conn: sa.Connection, job_id: str) -> int | None:
-    """How many queued jobs are served before this one, or None if it is not in the queue."""
-    mine = conn.execute(
-        sa.select(jobs.c.turn, jobs.c.created_at).where(
-            jobs.c.id == job_id, jobs.c.state == State.QUEUED
-        )
-    ).one_or_none()
-    if mine is None:
-        return None
-    ahead = sa.tuple_(jobs.c.turn, jobs.c.created_at, jobs.c.id) < sa.tuple_(
-        sa.literal(mine.turn),
-        sa.literal(mine.created_at, jobs.c.created_at.type),
-        sa.literal(job_id),
-    )
-    count = sa.select(sa.func.count()).where(jobs.c.state == State.QUEUED, ahead)
-    return int(conn.scalar(count) or 0)
-
-
 def fact(conn: sa.Connection, name: str) -> str | None:
     """A small fact kept between starts, or None."""
     return conn.scalar(sa.select(facts.c.value).where(facts.c.name == name))
@@ -336,7 +295,7 @@ def fact(conn: sa.Connection, name: str) -> str | None:
 
 def keep_fact(conn: sa.Connection, name: str, *, value: str) -> None:
     """Keep a small fact between starts, in place of its last value."""
-    insert = _INSERTS[conn.dialect.name](facts).values(name=name, value=value)
+    insert = INSERTS[conn.dialect.name](facts).values(name=name, value=value)
     conn.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
@@ -351,7 +310,8 @@ _RESEND = _MINE.values(attempts=jobs.c.attempts + 1)
 _UNLEASED = {"lease_owner": None, "lease_until": None}
 
 
-def _uncount(conn: sa.Connection, created_at: datetime) -> None:
+def uncount(conn: sa.Connection, created_at: datetime) -> None:
+    """Take a job that never began out of the count of its day."""
     conn.execute(
         sa.update(days)
         .where(days.c.day == created_at.date().isoformat(), days.c.jobs > 0)

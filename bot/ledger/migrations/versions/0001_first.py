@@ -33,9 +33,11 @@ def upgrade() -> None:
         sa.Column("delivered_at", sa.BigInteger),
         sa.Column("rung", sa.String(16)),
         sa.Column("rung_at", sa.BigInteger),
+        sa.Column("made_from", sa.String(16)),
         sa.Column("noted", sa.Boolean, nullable=False),
         sa.Column("trouble", sa.Text),
     )
+    op.create_index("ix_replies_made_from", "replies", ["made_from"])
     op.create_index("ix_replies_work", "replies", ["delivery", "unsettled", "due_at"])
     op.create_index(
         "ix_replies_token",
