@@ -20,7 +20,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot import model
-from bot.ledger import deliveries, rows, schema, verbs
+from bot.ledger import asks, deliveries, rows, schema, verbs
 from bot.ledger.ledger import Ledger
 
 LEASE = timedelta(minutes=1)
@@ -62,7 +62,7 @@ async def live(ledger: Ledger) -> float:
     now = datetime.now(UTC)
     begun = time.perf_counter()
     reply = new_reply(now)
-    await ledger.run(verbs.receive, reply, day_limit=10**9, now=now)
+    await ledger.run(asks.receive, reply, day_limit=10**9, now=now)
     waited = (time.perf_counter() - begun) * 1000
     await ledger.run(verbs.confirm, reply.id, message_id=4, private=False, now=now)
     # Whoever claims gets the oldest job, which need not be the one above.

@@ -50,12 +50,14 @@ def open_browser(chromium: str) -> Visit:
 
 @pytest.fixture
 def visit(tmp_path, open_browser: Visit) -> Visit:
-    """What starts a demo and opens its page."""
+    """What starts a demo, by other settings if need be, and opens its page."""
 
     @asynccontextmanager
-    async def opened(**window: Any) -> AsyncIterator[Visitor]:
+    async def opened(
+        settings: dict[str, Any] | None = None, **window: Any
+    ) -> AsyncIterator[Visitor]:
         async with (
-            worlds.opened(tmp_path, clock=worlds.hurried(PACE)) as world,
+            worlds.opened(tmp_path, clock=worlds.hurried(PACE), **settings or {}) as world,
             worlds.page(world) as url,
             open_browser(url, **window) as visitor,
         ):

@@ -98,6 +98,24 @@ async def test_several_commands_may_be_under_way_at_once(visit):
         await expect(visitor.page.locator("img.gallery-image")).to_have_count(3)
 
 
+async def test_four_pictures_come_while_another_ask_is_cancelled(visit):
+    # One after the other, so that the second ask surely waits long enough to be taken back.
+    async with visit({"member_running": 1, "seconds": (2.0, 6.0, 2.0)}) as visitor:
+        await visitor.ask("imagine", prompt="a red fox in the snow", count="4")
+        await visitor.ask("imagine", prompt="a lighthouse at night")
+        await visitor.sees("before yours.")
+        await visitor.message.get_by_role("button", name="Cancel").click()
+        await visitor.sees("Cancelled")
+        await visitor.sees("Nothing was made and nothing was counted.")
+        await expect(visitor.message.get_by_role("button", name="Cancel")).to_have_count(0)
+
+        first = visitor.page.locator("article.channel-message").first
+        await expect(first.locator("img.gallery-image")).to_have_count(4)
+        await expect(first).to_contain_text("Here are your pictures")
+        await expect(first.get_by_role("button", name="Again")).to_be_visible()
+        await expect(visitor.message).to_contain_text("Cancelled")
+
+
 async def test_on_a_phone_nothing_sticks_out(visit):
     prompt = "a very long prompt about an incomprehensibilityunbreakablewordwithoutend " * 6
     async with visit(viewport={"width": 390, "height": 844}, is_mobile=True) as visitor:

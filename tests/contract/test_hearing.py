@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import deliveries, hearing, schema, verbs
+from bot.ledger import asks, deliveries, hearing, schema, verbs
 from bot.ledger.hearing import Heard, Hearing
 from bot.model import End, Outcome, State
 from tests import build
@@ -22,7 +22,7 @@ async def job_in(ledger, state: State, *, model=MODEL, task_id=TASK):
     """A job brought to this state by its verbs."""
     reply = build.reply(asks=build.request(model=model))
     job = reply.jobs[0]
-    await ledger.run(verbs.receive, reply, day_limit=1000, now=NOW)
+    await ledger.run(asks.receive, reply, day_limit=1000, now=NOW)
     steps = [
         (verbs.confirm, (reply.id,), {"message_id": 7, "private": False, "now": NOW}),
         (verbs.claim_queued, (), {"worker": "ada", "now": NOW, "lease": LEASE}),

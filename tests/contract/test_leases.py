@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import deliveries, leases, schema, verbs
+from bot.ledger import asks, deliveries, leases, schema, verbs
 from tests import build
 
 NOW = build.NOW
@@ -39,7 +39,7 @@ async def leased(ledger, owner: str) -> None:
     """A job and a finished reply in the hands of this worker."""
     waiting, finished = build.reply(), build.reply()
     for reply in (waiting, finished):
-        await ledger.run(verbs.receive, reply, day_limit=1000, now=NOW)
+        await ledger.run(asks.receive, reply, day_limit=1000, now=NOW)
     await ledger.run(verbs.settle, finished.jobs[0].id, outcome=build.failure(), now=NOW)
     await ledger.run(verbs.confirm, waiting.id, message_id=1, private=False, now=NOW)
     assert await ledger.run(verbs.claim_queued, worker=owner, now=NOW, lease=LEASE)

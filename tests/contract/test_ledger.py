@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot import model
 from bot.errors import Code
-from bot.ledger import deliveries, schema, verbs
+from bot.ledger import asks, deliveries, queue, schema, verbs
 from bot.model import ARROWS, Delivery, End, State
 from tests import build
 
@@ -41,7 +41,7 @@ def unsettled(conn, reply_id):
 
 async def received(ledger, *, now=NOW, **changes):
     reply = build.reply(now=now, **changes)
-    assert await ledger.run(verbs.receive, reply, day_limit=10_000, now=now) == reply
+    assert await ledger.run(asks.receive, reply, day_limit=10_000, now=now) == reply
     return reply
 
 
@@ -261,7 +261,7 @@ class TestValues:
 
     async def test_a_prompt_is_completed_before_it_is_queued(self, ledger):
         reply = build.reply(count=2, unfinished=True)
-        await ledger.run(verbs.receive, reply, day_limit=9, now=NOW)
+        await ledger.run(asks.receive, reply, day_limit=9, now=NOW)
         assert await ledger.run(verbs.amend, reply.id, prompt="all of it") == 2
         kept = await ledger.run(verbs.reply_of, reply.id)
         assert {(job.request.prompt, job.unfinished) for job in kept.jobs} == {("all of it", False)}
@@ -269,7 +269,7 @@ class TestValues:
     async def test_what_nobody_wrote_is_none(self, ledger):
         assert await ledger.run(verbs.reply_of, "nothing") is None
         assert await ledger.run(verbs.job_of, "nothing") is None
-        assert await ledger.run(verbs.queue_place, "nothing") is None
+        assert await ledger.run(queue.queue_place, "nothing") is None
         assert await ledger.run(verbs.fact, "nothing") is None
 
     async def test_a_fact_takes_the_place_of_its_last_value(self, ledger):
@@ -296,51 +296,52 @@ class TestDays:
     async def test_a_full_day_takes_nothing_and_the_next_one_does(self, ledger):
         evening = datetime(2026, 3, 14, 23, 59, tzinfo=UTC)
         first, second = build.reply(count=2, now=evening), build.reply(count=2, now=evening)
-        assert await ledger.run(verbs.receive, first, day_limit=3, now=evening) == first
-        full = await ledger.run(verbs.receive, second, day_limit=3, now=evening)
-        assert full == verbs.DayFull(resets_at=datetime(2026, 3, 15, tzinfo=UTC))
+        assert await ledger.run(asks.receive, first, day_limit=3, now=evening) == first
+        full = await ledger.run(asks.receive, second, day_limit=3, now=evening)
+        assert full == asks.DayFull(resets_at=datetime(2026, 3, 15, tzinfo=UTC))
         assert await ledger.run(verbs.reply_of, second.id) is None
         assert await ledger.run(counted) == 2
         morning = evening + 2 * LEASE
         third = build.reply(count=2, now=morning)
-        assert await ledger.run(verbs.receive, third, day_limit=3, now=morning) == third
+        assert await ledger.run(asks.receive, third, day_limit=3, now=morning) == third
         assert await ledger.run(counted, "2026-03-15") == 2
 
     async def test_a_request_that_found_the_day_full_may_come_again(self, ledger):
         reply = build.reply()
         assert isinstance(
-            await ledger.run(verbs.receive, reply, day_limit=0, now=NOW), verbs.DayFull
+            await ledger.run(asks.receive, reply, day_limit=0, now=NOW),
+            asks.DayFull,
         )
-        assert await ledger.run(verbs.receive, reply, day_limit=1, now=NOW) == reply
+        assert await ledger.run(asks.receive, reply, day_limit=1, now=NOW) == reply
 
     @pytest.mark.parametrize(("count", "fit"), [(1, 10), (3, 3), (4, 2)])
     async def test_requests_that_race_never_pass_the_limit(self, ledger, count, fit):
         replies = [build.reply(count=count, user_id=user) for user in range(40)]
         results = await asyncio.gather(
-            *(ledger.run(verbs.receive, reply, day_limit=10, now=NOW) for reply in replies)
+            *(ledger.run(asks.receive, reply, day_limit=10, now=NOW) for reply in replies)
         )
         taken = [result for result in results if isinstance(result, model.Reply)]
         assert len(taken) == fit
-        assert all(isinstance(each, verbs.DayFull) for each in results if each not in taken)
+        assert all(isinstance(each, asks.DayFull) for each in results if each not in taken)
         assert await ledger.run(counted) == fit * count
         assert len((await ledger.run(everything))["jobs"]) == fit * count
 
     async def test_an_interaction_is_taken_once(self, ledger):
         first = await received(ledger, count=2)
         again = build.reply(interaction_id=first.target.interaction_id)
-        assert await ledger.run(verbs.receive, again, day_limit=10, now=NOW) is None
+        assert await ledger.run(asks.receive, again, day_limit=10, now=NOW) is None
         assert await ledger.run(verbs.reply_of, again.id) is None
         assert await ledger.run(counted) == 2
 
     async def test_a_known_interaction_is_known_on_a_full_day_too(self, ledger):
         first = await received(ledger)
         again = build.reply(interaction_id=first.target.interaction_id)
-        assert await ledger.run(verbs.receive, again, day_limit=1, now=NOW) is None
+        assert await ledger.run(asks.receive, again, day_limit=1, now=NOW) is None
 
     async def test_an_interaction_that_races_itself_is_taken_once(self, ledger):
         replies = [build.reply(interaction_id=number % 10) for number in range(60)]
         results = await asyncio.gather(
-            *(ledger.run(verbs.receive, reply, day_limit=100, now=NOW) for reply in replies)
+            *(ledger.run(asks.receive, reply, day_limit=100, now=NOW) for reply in replies)
         )
         taken = [result for result in results if result is not None]
         assert sorted(reply.target.interaction_id for reply in taken) == list(range(10))
@@ -370,7 +371,7 @@ class TestDays:
     async def test_it_is_taken_out_of_the_day_that_counted_it(self, ledger):
         midnight = datetime(2026, 3, 15, tzinfo=UTC)
         reply = build.reply(now=midnight - SECOND)
-        await ledger.run(verbs.receive, reply, day_limit=9, now=midnight + SECOND)
+        await ledger.run(asks.receive, reply, day_limit=9, now=midnight + SECOND)
         other = await received(ledger, now=midnight - SECOND)
         await ledger.run(verbs.withdraw, reply.id, now=midnight + LEASE)
         await settle(ledger, other.jobs[0].id, now=midnight + LEASE)
@@ -410,15 +411,15 @@ class TestTurns:
         second = await queued(ledger, count=2, user_id=2, now=NOW + SECOND)
         places = {}
         for job in first.jobs + second.jobs:
-            places[job.id] = await ledger.run(verbs.queue_place, job.id)
+            places[job.id] = await ledger.run(queue.queue_place, job.id)
         later = NOW + LEASE
         order = []
         for _ in range(5):
             job = await claim(ledger, now=later)
             order.append(job.id)
-            assert await ledger.run(verbs.queue_place, job.id) == 0
+            assert await ledger.run(queue.queue_place, job.id) == 0
             await freeze(ledger, job.id, now=later)
-            assert await ledger.run(verbs.queue_place, job.id) is None
+            assert await ledger.run(queue.queue_place, job.id) is None
         assert [places[job_id] for job_id in order] == [0, 1, 2, 3, 4]
 
     @settings(
@@ -463,7 +464,7 @@ def serve(conn, events):
         now += SECOND
         if what == "ask":
             reply = build.reply(count=count, user_id=number, now=now)
-            verbs.receive(conn, reply, day_limit=10**9, now=now)
+            asks.receive(conn, reply, day_limit=10**9, now=now)
             verbs.confirm(conn, reply.id, message_id=1, private=False, now=now)
             waiting[number] += count
             continue

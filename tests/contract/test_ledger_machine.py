@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.errors import Code
-from bot.ledger import deliveries, schema, verbs
+from bot.ledger import asks, deliveries, schema, verbs
 from bot.ledger.ledger import Ledger
 from bot.model import ARROWS, Delivery, End, Outcome, State
 from tests import build
@@ -190,8 +190,8 @@ class LedgerMachine(RuleBasedStateMachine):
         reply = self.named(build.reply(user_id=user, count=count, now=self.now))
         day = self.now.date().isoformat()
         fits = self.counted()[day] + count <= DAY_LIMIT
-        answer = self.run(verbs.receive, reply, day_limit=DAY_LIMIT, now=self.now)
-        assert isinstance(answer, type(reply) if fits else verbs.DayFull)
+        answer = self.run(asks.receive, reply, day_limit=DAY_LIMIT, now=self.now)
+        assert isinstance(answer, type(reply) if fits else asks.DayFull)
         if fits:
             self.asked.append(reply)
             self.replies[reply.id] = Reply(self.now, token_until=reply.target.token_expires_at)
@@ -202,7 +202,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def receive_again(self, pick):
         again = self.asked[pick % len(self.asked)]
-        assert self.run(verbs.receive, again, day_limit=10**6, now=self.now) is None
+        assert self.run(asks.receive, again, day_limit=10**6, now=self.now) is None
 
     @precondition(lambda self: self.replies)
     @rule(pick=picks)
@@ -425,6 +425,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if wanted:
             reply.delivery, reply.noted = Delivery.OPEN, False
             reply.due_at, reply.attempts = self.now, 0
+            reply.release()
             reply.token_until = click.token_expires_at
 
     @rule()

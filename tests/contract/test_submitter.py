@@ -20,7 +20,7 @@ from bot.catalog import IMAGINE, Catalog
 from bot.errors import WORDS, Code
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
-from bot.ledger import schema, verbs
+from bot.ledger import asks, schema, verbs
 from bot.ledger.ledger import Ledger
 from bot.model import End, Job, State
 from bot.submitter import LEASE, Submitter
@@ -55,6 +55,7 @@ class Desk:
             catalog=Catalog(),
             clock=self.clock,
             worker=name,
+            running_limit=1000,
             queue_max_age=timedelta(hours=2),
             callback_url="https://easel.example.net/hiapi/callback/{}".format,
             submitted=self.submitted.append,
@@ -66,9 +67,9 @@ class Desk:
     async def ask(self, prompt: str = "a heron") -> str:
         """Another person's job in the queue; its id."""
         now = self.clock()
-        asks = build.request(model=IMAGINE.id, prompt=prompt)
-        reply = build.reply(now=now, asks=asks, user_id=next(self._people))
-        await self.ledger.run(verbs.receive, reply, day_limit=1000, now=now)
+        wish = build.request(model=IMAGINE.id, prompt=prompt)
+        reply = build.reply(now=now, asks=wish, user_id=next(self._people))
+        await self.ledger.run(asks.receive, reply, day_limit=1000, now=now)
         await self.ledger.run(verbs.confirm, reply.id, message_id=1, private=False, now=now)
         return reply.jobs[0].id
 

@@ -47,7 +47,15 @@ def open_studio(tmp_path, clock, monkeypatch, empty_ledger) -> Open:
 
     @asynccontextmanager
     async def opened(**changes: Any) -> AsyncIterator[Studio]:
-        options = {"seconds": SECONDS, "start": False, "hiapi_poll_every": 5.0, **changes}
+        options = {
+            "seconds": SECONDS,
+            "start": False,
+            "hiapi_poll_every": 5.0,
+            # One person asks for everything here; what one person may is tested by itself.
+            "member_running": 1000,
+            "member_waiting": 1000,
+            **changes,
+        }
         async with worlds.opened(tmp_path, clock=clock, **options) as world:
             yield Studio(
                 world=world,

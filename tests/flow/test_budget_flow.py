@@ -22,7 +22,7 @@ from bot.callbacks import Callbacks
 from bot.catalog import IMAGINE, Catalog
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
-from bot.ledger import schema, verbs
+from bot.ledger import asks, schema, verbs
 from bot.ledger.ledger import Ledger
 from bot.submitter import Submitter
 from bot.tracker import Tracker
@@ -90,9 +90,9 @@ class Plant:
 
         def write(conn: sa.Connection) -> None:
             for number in range(jobs):
-                asks = build.request(model=IMAGINE.id, prompt=f"heron {number}")
-                reply = build.reply(now=START, asks=asks, user_id=number + 1)
-                verbs.receive(conn, reply, day_limit=1_000_000, now=START)
+                wish = build.request(model=IMAGINE.id, prompt=f"heron {number}")
+                reply = build.reply(now=START, asks=wish, user_id=number + 1)
+                asks.receive(conn, reply, day_limit=1_000_000, now=START)
                 verbs.confirm(conn, reply.id, message_id=None, private=False, now=START)
 
         await self.ledger.run(write)
@@ -215,6 +215,7 @@ async def plant(
             catalog=Catalog(),
             clock=clock,
             worker="plant",
+            running_limit=10_000,
             queue_max_age=timedelta(days=1),
             callback_url=address if callbacks else None,
             submitted=tracker.add,

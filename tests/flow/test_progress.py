@@ -46,10 +46,10 @@ async def test_edits_stand_at_least_three_seconds_apart(open_studio):
 async def test_the_same_card_is_not_sent_twice(studio):
     result = await studio.imagine("a red fox")
     reply = await studio.reply(result)
-    for _ in range(10):
+    for _ in range(3):
         studio.app.progress.changed(reply.id)
         await step(studio)
-        studio.clock.move(4)
+        studio.clock.move(3)
     assert edits(studio) == 1
     assert studio.shown(result).heading == "In the queue"
 
@@ -139,7 +139,12 @@ async def test_a_card_grows_old_in_words(studio):
     await studio.submit()
     await step(studio)
     assert "Expected <t:" in studio.shown(result).text
-    studio.clock.move(21)
+    studio.clock.move(11)
+    await studio.look()
+    await step(studio)
+    assert "It should come any moment now." in studio.shown(result).text
+    assert "Expected" not in studio.shown(result).text
+    studio.clock.move(10)
     await studio.look()
     await step(studio)
     assert "This takes longer than usual." in studio.shown(result).text

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from bot.ledger import verbs
+from bot.ledger import asks
 from sandbox import faults
 from tests.flow.studio import ACK, eventually, image
 
@@ -41,7 +41,7 @@ async def nothing_came_of_it(studio) -> None:
     assert studio.messages(viewer=studio.someone("onlooker")) == []
 
 
-@pytest.mark.parametrize("prompt", [" ", "\n\n\n", "\t\u00a0\u2003\n"])
+@pytest.mark.parametrize("prompt", [" ", "\n\n\n", "\t\u00a0\u2003\n", "\u200b\u2060"])
 async def test_a_blank_prompt(studio, prompt):
     result = await studio.imagine(prompt)
     assert not result.deferred
@@ -65,13 +65,13 @@ async def test_a_prompt_that_is_too_long(studio, prompt):
 @pytest.mark.parametrize(
     ("name", "data", "problem", "fix"),
     [
-        ("notes.txt", PNG, "`notes.txt` is not an image", "Attach a PNG, JPEG, WebP file"),
-        ("clip.mp4", PNG, "`clip.mp4` is not an image", "Attach a PNG, JPEG, WebP file"),
-        ("dance.gif", PNG, "`dance.gif` is not an image", "Attach a PNG, JPEG, WebP file"),
-        ("photo.heic", PNG, "`photo.heic` is not an image", "Attach a PNG, JPEG, WebP file"),
-        ("drawing.svg", PNG, "`drawing.svg` is not an image", "Attach a PNG, JPEG, WebP file"),
-        ("noname", PNG, "`noname` is not an image", "Attach a PNG, JPEG, WebP file"),
-        ("a`b.txt", PNG, "`a_b.txt` is not an image", "Attach a PNG, JPEG, WebP file"),
+        ("notes.txt", PNG, "`notes.txt` is not an image", "Attach a PNG, JPEG or WebP file"),
+        ("clip.mp4", PNG, "`clip.mp4` is not an image", "Attach a PNG, JPEG or WebP file"),
+        ("dance.gif", PNG, "`dance.gif` is not an image", "Attach a PNG, JPEG or WebP file"),
+        ("photo.heic", PNG, "`photo.heic` is not an image", "Attach a PNG, JPEG or WebP file"),
+        ("drawing.svg", PNG, "`drawing.svg` is not an image", "Attach a PNG, JPEG or WebP file"),
+        ("noname", PNG, "`noname` is not an image", "Attach a PNG, JPEG or WebP file"),
+        ("a`b.txt", PNG, "`a_b.txt` is not an image", "Attach a PNG, JPEG or WebP file"),
         ("big.png", BIG, "`big.png` is too large: 11 MB", "up to 10 MB. Make it smaller"),
     ],
     ids=["text", "video", "gif", "heic", "svg", "none", "backtick", "large"],
@@ -86,8 +86,8 @@ async def test_a_file_whose_name_or_size_tells(studio, name, data, problem, fix)
 
 
 UNREADABLE = [
-    ("text.png", TEXT, "`text.png` cannot be read as an image", "save it anew"),
-    ("empty.png", b"", "`empty.png` cannot be read as an image", "save it anew"),
+    ("text.png", TEXT, "`text.png` cannot be read as an image", "save it as PNG"),
+    ("empty.png", b"", "`empty.png` cannot be read as an image", "save it as PNG"),
     ("cut.png", PNG[:-9], "`cut.png` cannot be read as an image", "attach it again"),
     ("head.png", PNG[:20], "`head.png` cannot be read as an image", "attach it again"),
     ("cut.jpg", JPEG[:-2], "`cut.jpg` cannot be read as an image", "attach it again"),
@@ -177,7 +177,7 @@ async def test_a_ledger_that_does_not_answer_in_time(studio, monkeypatch, tmp_pa
     # The simulated Discord must be told what a command may wait for.
     async def declared_run(verb, *args, **kwargs):
         work = run(verb, *args, **kwargs)
-        if verb is not verbs.receive:
+        if verb is not asks.receive:
             return await work
         return await studio.env.external_wait(work, reason="another process holds the database")
 

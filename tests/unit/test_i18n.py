@@ -102,7 +102,7 @@ def test_what_is_sent_or_drawn_is_never_a_bare_text():
                 and any(isinstance(each, ast.Constant) for each in node.args)
             )
             or any(
-                keyword.arg in {"heading", "content", "label", "show_label", "title"}
+                keyword.arg in {"heading", "content", "label", "title"}
                 and isinstance(keyword.value, ast.Constant)
                 and isinstance(keyword.value.value, str)
                 and re.search("[a-z]", keyword.value.value)

@@ -4,11 +4,13 @@ import asyncio
 import sqlite3
 from contextlib import closing
 
+import pytest
 import sqlalchemy as sa
 
-from bot import clock
+from bot import clock, model
 from bot.catalog import Catalog, Complaint
 from bot.intake import Ask, Intake
+from bot.ledger import verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.schema import days, jobs
 from bot.model import State
@@ -16,27 +18,84 @@ from bot.policy import Place, Policy
 from tests import build
 
 
+async def released(_reply_id: str) -> None:
+    """Nothing is shown here."""
+
+
+def door(ledger, **limits):
+    return Intake(
+        ledger=ledger,
+        catalog=Catalog(),
+        policy=Policy(allowed_servers=frozenset({"*"}), allow_dms=False, allow_user_install=False),
+        day_limit=limits.get("day_limit", 10),
+        member_limit=limits.get("member_limit", 10),
+        clock=clock.system,
+        queued=lambda _reply_id: None,
+        released=released,
+    )
+
+
+def ask(prompt="a heron at dawn", **changes):
+    request = model.Request(
+        kind=model.Kind.IMAGINE,
+        model="gpt-image-2-pro",
+        prompt=prompt,
+        aspect_ratio="1:1",
+        resolution="1K",
+    )
+    place = Place(guild_id=1, installed=True, bot_dm=False)
+    return Ask(request=request, target=build.target(), place=place, **changes)
+
+
+@pytest.fixture
+async def ledger(tmp_path):
+    async with Ledger(f"sqlite:///{tmp_path / 'easel.db'}") as opened:
+        yield opened
+
+
+async def test_what_no_database_can_hold_is_left_out(ledger):
+    reply = await door(ledger).receive(ask("a\0 red \ud83d fox"))
+    assert reply.jobs[0].request.prompt == "a red ? fox"
+    assert await ledger.run(verbs.reply_of, reply.id) == reply
+
+
+async def test_a_person_has_so_many_waiting_and_no_more(ledger):
+    intake = door(ledger, day_limit=100, member_limit=5)
+    taken = await intake.receive(ask(count=4))
+    told = await intake.receive(ask(count=2))
+    assert isinstance(told, Complaint)
+    assert dict(told.values) == {"waiting": 4, "limit": 5}
+    await intake.receive(ask(count=1))
+    await intake.cancel(taken.id, user_id=taken.target.user_id)
+    assert not isinstance(await intake.receive(ask(count=4)), Complaint)
+    assert await ledger.run(counted) == 5  # what was refused or taken back counts for nothing
+
+
+async def test_asks_of_one_person_that_race_share_one_limit(ledger):
+    intake = door(ledger, day_limit=100, member_limit=5)
+    told = await asyncio.gather(*(intake.receive(ask(count=2)) for _ in range(20)))
+    assert sum(not isinstance(each, Complaint) for each in told) == 2
+    assert await ledger.run(counted) == 4
+
+
+async def test_two_presses_of_one_button_are_one_wish(ledger):
+    intake = door(ledger)
+    first = await intake.receive(ask())
+    wishes = [intake.receive(ask(made_from=first.id)) for _ in range(2)]
+    assert sum(reply is None for reply in await asyncio.gather(*wishes)) == 1
+
+
+def counted(conn):
+    return conn.scalar(sa.select(sa.func.sum(days.c.jobs)))
+
+
 async def test_a_row_written_too_late_is_taken_back(tmp_path):
     path = tmp_path / "easel.db"
     async with Ledger(f"sqlite:///{path}") as ledger:
-        intake = Intake(
-            ledger=ledger,
-            catalog=Catalog(),
-            policy=Policy(
-                allowed_servers=frozenset({"*"}), allow_dms=False, allow_user_install=False
-            ),
-            day_limit=10,
-            clock=clock.system,
-            queued=lambda _reply_id: None,
-        )
-        ask = Ask(
-            request=build.request(),
-            target=build.target(),
-            place=Place(guild_id=1, installed=True, bot_dm=False),
-        )
+        intake = door(ledger)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            told = await intake.receive(ask)
+            told = await intake.receive(ask())
             other.execute("ROLLBACK")
 
         assert isinstance(told, Complaint)

@@ -43,7 +43,7 @@ def unacknowledged(conn):
 
 
 INDEXES = {
-    claim_queued: {"ix_jobs_queue"},
+    claim_queued: {"ix_jobs_queue", "ix_jobs_person"},
     claim_reply: {"ix_replies_work"},
     due_for_note: {"ix_replies_work"},
     durations: {"ix_jobs_settled"},

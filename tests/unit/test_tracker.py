@@ -17,7 +17,7 @@ from bot.errors import Code
 from bot.hiapi import wire
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
-from bot.ledger import schema, verbs
+from bot.ledger import asks, schema, verbs
 from bot.ledger.hearing import Heard
 from bot.ledger.ledger import Ledger
 from bot.model import End, Job, State
@@ -54,9 +54,9 @@ class Post:
 
         def write(conn: sa.Connection) -> None:
             for _ in range(count):
-                asks = build.request(model=IMAGINE.id, prompt=prompt)
-                reply = build.reply(now=self.clock(), asks=asks, user_id=next(self._numbers))
-                verbs.receive(conn, reply, day_limit=1_000_000, now=self.clock())
+                wish = build.request(model=IMAGINE.id, prompt=prompt)
+                reply = build.reply(now=self.clock(), asks=wish, user_id=next(self._numbers))
+                asks.receive(conn, reply, day_limit=1_000_000, now=self.clock())
                 verbs.confirm(conn, reply.id, message_id=1, private=False, now=self.clock())
                 ids.append(reply.jobs[0].id)
 
@@ -130,6 +130,7 @@ async def post(tmp_path) -> AsyncIterator[Post]:
             catalog=Catalog(),
             clock=clock,
             worker="post",
+            running_limit=1000,
             queue_max_age=timedelta(hours=2),
             callback_url=None,
             submitted=tracker.add,
