@@ -17,10 +17,8 @@ COLOURS = {
     Tone.FINISHED: discord.Colour(0x3B8F5C),
     Tone.FAILED: discord.Colour(0xC4473A),
 }
-STYLES = {
-    Verb.SHOW: discord.ButtonStyle.primary,
-    Verb.DELETE: discord.ButtonStyle.danger,
-}
+# The picture is the loudest thing on its card: only what brings it forward stands out.
+STYLES = {Verb.SHOW: discord.ButtonStyle.primary}
 # What the id of any button looks like. It names the reply, so it outlives every process.
 CUSTOM_ID = rf"job:(?P<verb>{'|'.join(Verb)}):(?P<reply>[a-z2-7]{{16}})"
 
