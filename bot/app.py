@@ -36,6 +36,7 @@ from bot.submitter import Submitter
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
 from cogs import buttons
+from cogs.forms import Forms
 from cogs.imagine import Imagine
 from cogs.remix import Remix
 
@@ -202,8 +203,8 @@ async def opened(
             messenger.bind(bot)
 
         bot = EaselBot(
-            cogs=(Imagine(intake=intake), Remix(intake=intake)),
-            buttons=(buttons.button(intake),),
+            cogs=(Imagine(intake=intake), Remix(intake=intake), Forms(handlers={})),
+            buttons=(buttons.button(buttons.presses(intake)),),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,

@@ -49,6 +49,13 @@ class Verb(StrEnum):
     SHOW = "show"
     CANCEL = "cancel"
     AGAIN = "again"
+    EDIT = "edit"  # opens a form with the prompt
+    REMIX = "remix"  # opens a form with the pictures as references
+    RATIO = "ratio"  # a select: the same in another ratio
+    SHARP = "2k"  # the same in the highest resolution
+    SUCCESSOR = "successor"  # the same by the model that takes the place of a retired one
+    ORIGINAL = "original"
+    DM = "dm"
     DELETE = "delete"
 
 
