@@ -148,6 +148,7 @@ async def opened(
             expected=tracker.expected,
             held=lambda: submitter.held_by,
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
+            running_limit=settings.member_running,
         )
         intake = Intake(
             ledger=ledger,
