@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The newest migration. A test compares it with the scripts, so that a start need not load Alembic.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -125,6 +125,17 @@ days = sa.Table(
     metadata,
     sa.Column("day", sa.String(10), primary_key=True),
     sa.Column("jobs", sa.Integer, nullable=False),
+)
+
+# What was reserved and spent, by whose account (`bot`, `server:1`, ...) and UTC day or month.
+spending = sa.Table(
+    "spending",
+    metadata,
+    sa.Column("scope", sa.String(64), primary_key=True),
+    sa.Column("period", sa.String(10), primary_key=True),
+    sa.Column("pictures", sa.BigInteger, nullable=False),
+    sa.Column("micros", sa.BigInteger, nullable=False),  # millionths of a dollar
+    sa.Column("attempts", sa.BigInteger, nullable=False),  # pictures that have not come
 )
 
 # What a person wants when they do not say otherwise; NULL is the model's own default.

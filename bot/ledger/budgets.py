@@ -1,0 +1,198 @@
+"""What was spent and what may still be: counted per scope and period, so that limits hold in races.
+
+It owns the counters; it never knows who is limited to what, nor what a picture costs.
+
+A reservation raises every counter that a request touches or none of them. It is made before the
+task; what never began, or brought no picture, is given back. An attempt is reserved with each
+picture and given back when the picture comes, so that what remains counted are those that failed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.ledger.dialects import INSERTS
+from bot.ledger.schema import spending
+
+UNLIMITED = 2**53
+
+
+class Counted(StrEnum):
+    """What a limit may be on."""
+
+    PICTURES = "pictures"
+    MICROS = "micros"  # millionths of a dollar
+    ATTEMPTS = "attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One counter: whose (`bot`, `server:1`, `member:1:2`, ...) and when (a UTC day or month)."""
+
+    scope: str
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that an account may come to; `resets_at` is when its next period begins."""
+
+    account: Account
+    resets_at: datetime
+    pictures: int = UNLIMITED
+    micros: int = UNLIMITED
+    attempts: int = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an account came to so far."""
+
+    pictures: int = 0
+    micros: int = 0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The limit that a request would have broken, and on what."""
+
+    limit: Limit
+    counted: Counted
+    spent: Spent
+
+
+def reserve(
+    conn: sa.Connection, limits: Sequence[Limit], *, pictures: int, micros: int
+) -> Full | None:
+    """Raise the counters of all these accounts; or of none, and say which limit forbids it."""
+    raised = _raise(conn, limits, pictures=pictures, micros=micros)
+    rest = [limit for limit in limits if limit.account not in raised]
+    if rest:
+        conn.execute(
+            _ADD[conn.dialect.name],
+            [{"scope": each.account.scope, "period": each.account.period} for each in rest],
+        )
+        raised |= _raise(conn, rest, pictures=pictures, micros=micros)
+        rest = [limit for limit in rest if limit.account not in raised]
+    if not rest:
+        return None
+    give_back(conn, sorted(raised, key=_order), pictures=pictures, micros=micros, attempts=pictures)
+    return _full(rest[0], spent(conn, rest[0].account), pictures=pictures, micros=micros)
+
+
+def give_back(
+    conn: sa.Connection,
+    accounts: Sequence[Account],
+    *,
+    pictures: int = 0,
+    micros: int = 0,
+    attempts: int = 0,
+) -> None:
+    """Lower the counters of these accounts: what was reserved and not used."""
+    if accounts:
+        values: dict[str, Any] = {"pictures": pictures, "micros": micros, "attempts": attempts}
+        for number, account in enumerate(accounts):
+            values |= {f"scope{number}": account.scope, f"period{number}": account.period}
+        conn.execute(_lower(len(accounts)), values)
+
+
+def spent(conn: sa.Connection, account: Account) -> Spent:
+    """What an account came to so far."""
+    row = conn.execute(_SPENT, {"scope": account.scope, "period": account.period}).one_or_none()
+    return Spent() if row is None else Spent(*row)
+
+
+def _raise(
+    conn: sa.Connection, limits: Sequence[Limit], *, pictures: int, micros: int
+) -> set[Account]:
+    """Raise the counters that stay within their limits; which ones those were."""
+    values: dict[str, Any] = {"pictures": pictures, "micros": micros}
+    for number, limit in enumerate(limits):
+        values |= {
+            f"scope{number}": limit.account.scope,
+            f"period{number}": limit.account.period,
+            f"pictures{number}": limit.pictures,
+            f"micros{number}": limit.micros,
+            f"attempts{number}": limit.attempts,
+        }
+    found = conn.execute(_guarded(len(limits)), values)
+    return {Account(row.scope, row.period) for row in found}
+
+
+def _full(limit: Limit, so_far: Spent, *, pictures: int, micros: int) -> Full:
+    counted = Counted.ATTEMPTS
+    if so_far.pictures + pictures > limit.pictures:
+        counted = Counted.PICTURES
+    elif so_far.micros + micros > limit.micros:
+        counted = Counted.MICROS
+    return Full(limit=limit, counted=counted, spent=so_far)
+
+
+def _order(account: Account) -> tuple[str, str]:
+    return account.scope, account.period
+
+
+def _is(number: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        spending.c.scope == sa.bindparam(f"scope{number}"),
+        spending.c.period == sa.bindparam(f"period{number}"),
+    )
+
+
+_PICTURES = sa.bindparam("pictures", type_=sa.BigInteger)
+_MICROS = sa.bindparam("micros", type_=sa.BigInteger)
+_ATTEMPTS = sa.bindparam("attempts", type_=sa.BigInteger)
+
+
+@cache
+def _guarded(count: int) -> sa.Executable:
+    """One statement for all accounts, each with its own limits."""
+
+    def within(number: int) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            _is(number),
+            spending.c.pictures + _PICTURES <= sa.bindparam(f"pictures{number}"),
+            spending.c.micros + _MICROS <= sa.bindparam(f"micros{number}"),
+            spending.c.attempts + _PICTURES <= sa.bindparam(f"attempts{number}"),
+        )
+
+    return (
+        sa.update(spending)
+        .where(sa.or_(*(within(number) for number in range(count))))
+        .values(
+            pictures=spending.c.pictures + _PICTURES,
+            micros=spending.c.micros + _MICROS,
+            attempts=spending.c.attempts + _PICTURES,
+        )
+        .returning(spending.c.scope, spending.c.period)
+    )
+
+
+@cache
+def _lower(count: int) -> sa.Executable:
+    return (
+        sa.update(spending)
+        .where(sa.or_(*(_is(number) for number in range(count))))
+        .values(
+            pictures=spending.c.pictures - _PICTURES,
+            micros=spending.c.micros - _MICROS,
+            attempts=spending.c.attempts - _ATTEMPTS,
+        )
+    )
+
+
+_ADD = {
+    dialect: insert(spending)
+    .values(pictures=0, micros=0, attempts=0)
+    .on_conflict_do_nothing(index_elements=["scope", "period"])
+    for dialect, insert in INSERTS.items()
+}
+_SPENT = sa.select(spending.c.pictures, spending.c.micros, spending.c.attempts).where(
+    spending.c.scope == sa.bindparam("scope"), spending.c.period == sa.bindparam("period")
+)
