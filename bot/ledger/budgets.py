@@ -8,63 +8,14 @@ picture and given back when the picture comes, so that what remains counted are 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from bot.allowance import Account, Counted, Full, Limit, Spent
 from bot.ledger.dialects import INSERTS
 from bot.ledger.schema import spending
-
-UNLIMITED = 2**53
-
-
-class Counted(StrEnum):
-    """What a limit may be on."""
-
-    PICTURES = "pictures"
-    MICROS = "micros"  # millionths of a dollar
-    ATTEMPTS = "attempts"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One counter: whose (`bot`, `server:1`, `member:1:2`, ...) and when (a UTC day or month)."""
-
-    scope: str
-    period: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The most that an account may come to; `resets_at` is when its next period begins."""
-
-    account: Account
-    resets_at: datetime
-    pictures: int = UNLIMITED
-    micros: int = UNLIMITED
-    attempts: int = UNLIMITED
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What an account came to so far."""
-
-    pictures: int = 0
-    micros: int = 0
-    attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """The limit that a request would have broken, and on what."""
-
-    limit: Limit
-    counted: Counted
-    spent: Spent
 
 
 def reserve(

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.allowance import Account, Counted, Full, Limit, Spent
 from bot.ledger import budgets, schema
-from bot.ledger.budgets import Account, Counted, Full, Limit, Spent
 from bot.ledger.ledger import Ledger
 
 TOMORROW = datetime(2026, 3, 15, tzinfo=UTC)

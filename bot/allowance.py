@@ -1,0 +1,197 @@
+"""What may be spent: accounts, caps on them, and the price of a picture.
+
+It owns the rules that say which counters a request touches and how far each may go; it never
+counts, which `bot.ledger.budgets` does.
+
+Days and months are UTC's. A request touches the whole bot's accounts, then its server's and its
+person's in that server, or, outside the servers that have the bot, the person's own.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+from bot.model import Request, Target
+
+UNLIMITED = 2**53  # every counter stays below it
+MICROS = 1_000_000  # of a dollar
+
+_CAP = re.compile(r"(\$?)(\d{1,9}(?:\.\d{1,6})?)\s*/\s*(day|month)", re.IGNORECASE)
+
+
+class Counted(StrEnum):
+    """What a limit may be on."""
+
+    PICTURES = "pictures"
+    MICROS = "micros"
+    ATTEMPTS = "attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One counter: whose (`bot`, `server:1`, `member:1:2`, `person:2`) and when (day or month)."""
+
+    scope: str
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that an account may come to; `resets_at` is when its next period begins."""
+
+    account: Account
+    resets_at: datetime
+    pictures: int = UNLIMITED
+    micros: int = UNLIMITED
+    attempts: int = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an account came to so far: money in millionths of a dollar."""
+
+    pictures: int = 0
+    micros: int = 0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The limit that a request would have broken, and on what."""
+
+    limit: Limit
+    counted: Counted
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most in a day and in a month: pictures and money; None is no cap."""
+
+    day_pictures: int | None = None
+    month_pictures: int | None = None
+    day_micros: int | None = None
+    month_micros: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `100/day, $5/month`: pictures or dollars. Raises ValueError with what is wrong."""
+        found: dict[str, int] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            match = _CAP.fullmatch(part)
+            if match is None or (not match[1] and "." in match[2]):
+                raise ValueError(f"takes caps such as 100/day or $5.50/month, not {part!r}")
+            name = f"{match[3].lower()}_{'micros' if match[1] else 'pictures'}"
+            if name in found:
+                raise ValueError(f"names the same cap twice: {part!r}")
+            found[name] = int(Decimal(match[2]) * (MICROS if match[1] else 1))
+        return cls(**found)
+
+    def __str__(self) -> str:
+        parts = []
+        for period in ("day", "month"):
+            pictures, micros = (
+                getattr(self, f"{period}_pictures"),
+                getattr(self, f"{period}_micros"),
+            )
+            if pictures is not None:
+                parts.append(f"{pictures}/{period}")
+            if micros is not None:
+                parts.append(f"${dollars(micros)}/{period}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """The caps of the whole bot, of a server, of a member of one, of a person outside of all."""
+
+    bot: Caps = Caps()
+    server: Caps = Caps()
+    member: Caps = Caps()
+    outsider: Caps = Caps()
+    failed_per_day: int = UNLIMITED  # attempts of one person that brought no picture
+
+    def limits(self, target: Target, *, at: datetime) -> tuple[Limit, ...]:
+        """Every account that a request from here touches now, with its limits."""
+        return tuple(self._limits(target, at))
+
+    def _limits(self, target: Target, at: datetime) -> Iterator[Limit]:
+        whose = {"bot": self.bot, "server": self.server, "member": self.member}
+        for scope in scopes(target):
+            kind = scope.partition(":")[0]
+            caps = whose.get(kind, self.outsider)
+            for period in ("day", "month"):
+                pictures, micros = (
+                    getattr(caps, f"{period}_pictures"),
+                    getattr(caps, f"{period}_micros"),
+                )
+                own = kind in ("member", "person") and period == "day"
+                yield Limit(
+                    account=Account(scope, _period(at, period)),
+                    resets_at=resets_at(at, period),
+                    pictures=UNLIMITED if pictures is None else pictures,
+                    micros=UNLIMITED if micros is None else micros,
+                    attempts=self.failed_per_day if own else UNLIMITED,
+                )
+
+
+def scopes(target: Target) -> tuple[str, ...]:
+    """Whose accounts a request from here touches, in one order for all."""
+    if target.guild_id is not None and target.present:
+        server = f"server:{target.guild_id}"
+        return "bot", server, f"member:{target.guild_id}:{target.user_id}"
+    return "bot", f"person:{target.user_id}"
+
+
+def accounts(target: Target, *, at: datetime) -> tuple[Account, ...]:
+    """Every account that a request from here touched at that time."""
+    return tuple(
+        Account(scope, _period(at, period))
+        for scope in scopes(target)
+        for period in ("day", "month")
+    )
+
+
+def resets_at(at: datetime, period: str) -> datetime:
+    """When the next UTC day or month begins."""
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "day":
+        return midnight + timedelta(days=1)
+    return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _period(at: datetime, period: str) -> str:
+    return f"{at:%Y-%m-%d}" if period == "day" else f"{at:%Y-%m}"
+
+
+def dollars(micros: int) -> str:
+    """An amount as people write it: at least cents, no idle zeros after them."""
+    whole, rest = divmod(micros, MICROS)
+    digits = f"{rest:06}".rstrip("0").ljust(2, "0")
+    return f"{whole}.{digits}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a picture costs, in millionths of a dollar, by model and resolution."""
+
+    micros: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `model@2K=0.08, ...`. Raises ValueError with what is wrong."""
+        found: dict[tuple[str, str], int] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            match = re.fullmatch(r"(\S+)@(\w+)\s*=\s*\$?(\d{1,6}(?:\.\d{1,6})?)", part)
+            if match is None:
+                raise ValueError(f"takes prices such as gpt-image-2-pro@2K=0.08, not {part!r}")
+            found[match[1], match[2]] = int(Decimal(match[3]) * MICROS)
+        return cls(found)
+
+    def of(self, request: Request) -> int | None:
+        """The price of one picture; None where nobody said."""
+        return self.micros.get((request.model, request.resolution))
