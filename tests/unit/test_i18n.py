@@ -93,14 +93,16 @@ def test_what_is_sent_or_drawn_is_never_a_bare_text():
         f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)[:60]}"
         for path, tree in sources()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
+        if isinstance(node, ast.Call | ast.ClassDef)
         and (
             (
-                called(node) in {"send_message", "send", "edit_message", "edit_original_response"}
+                isinstance(node, ast.Call)
+                and called(node)
+                in {"send_message", "send", "edit_message", "edit_original_response"}
                 and any(isinstance(each, ast.Constant) for each in node.args)
             )
             or any(
-                keyword.arg in {"heading", "content", "label", "title"}
+                keyword.arg in {"heading", "content", "label", "title", "placeholder", "text"}
                 and isinstance(keyword.value, ast.Constant)
                 and isinstance(keyword.value.value, str)
                 and re.search("[a-z]", keyword.value.value)
