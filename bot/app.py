@@ -36,6 +36,7 @@ from bot.submitter import Submitter
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
 from cogs import buttons
+from cogs.forms import Forms
 from cogs.imagine import Imagine
 from cogs.remix import Remix
 
@@ -147,6 +148,7 @@ async def opened(
             expected=tracker.expected,
             held=lambda: submitter.held_by,
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
+            running_limit=settings.member_running,
         )
         intake = Intake(
             ledger=ledger,
@@ -202,8 +204,8 @@ async def opened(
             messenger.bind(bot)
 
         bot = EaselBot(
-            cogs=(Imagine(intake=intake), Remix(intake=intake)),
-            buttons=(buttons.button(intake),),
+            cogs=(Imagine(intake=intake), Remix(intake=intake), Forms(handlers={})),
+            buttons=(buttons.button(buttons.presses(intake)),),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,

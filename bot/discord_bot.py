@@ -5,6 +5,7 @@ It owns the gateway client; it never knows how a picture is made.
 
 import hashlib
 import json
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -96,6 +97,18 @@ class EaselBot(commands.AutoShardedBot):
             await self.add_cog(cog)
         self.add_dynamic_items(*self._buttons)
         await self._on_login(self)
+
+    async def on_error(self, event_method: str, /, *args: Any, **_: Any) -> None:
+        """What a listener raised: the operator reads it, and whoever waits is not left alone."""
+        interaction = next((each for each in args if isinstance(each, discord.Interaction)), None)
+        log.error(
+            "listener.failed",
+            listener=event_method,
+            interaction=interaction and interaction.id,
+            exc_info=sys.exception(),
+        )
+        if interaction is not None:
+            await excuse(interaction)
 
     async def fingerprint(self) -> str:
         """A hash of all commands, in all languages: Discord is told again when it changes."""

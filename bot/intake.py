@@ -44,6 +44,9 @@ class Ask:
     count: int = 1
     unfinished: bool = False
     made_from: str | None = None  # the reply whose button asks
+    made_by: str | None = None  # which of its buttons
+    spoiler: bool = False
+    show_references: bool = False
 
 
 _UNKNOWN = Complaint(
@@ -98,6 +101,9 @@ class Intake:
             now=now,
             unfinished=ask.unfinished,
             made_from=ask.made_from,
+            made_by=ask.made_by,
+            spoiler=ask.spoiler,
+            show_references=ask.show_references,
         )
         writing = asyncio.ensure_future(
             self._ledger.run(

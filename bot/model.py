@@ -86,17 +86,28 @@ def short_id(job_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image that a person handed in; `url` is where HiAPI will fetch it."""
+    """An image that a person handed in; `url` is where HiAPI will fetch it.
+
+    Addresses die. `digest` (SHA-256 in hex) names the bytes that Easel kept of it; `channel_id`
+    and `message_id` name the message it was found in, which gives a fresh address.
+    """
 
     url: str
     filename: str
+    digest: str | None = None
+    channel_id: int | None = None
+    message_id: int | None = None
 
-    def dump(self) -> dict[str, str]:
-        return {"url": self.url, "filename": self.filename}
+    def dump(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name in ("url", "filename", "digest", "channel_id", "message_id")
+            if (value := getattr(self, name)) is not None
+        }
 
     @classmethod
-    def load(cls, raw: dict[str, str]) -> Self:
-        return cls(url=raw["url"], filename=raw["filename"])
+    def load(cls, raw: dict[str, Any]) -> Self:
+        return cls(**raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +226,9 @@ class Reply:
     created_at: datetime
     jobs: tuple[Job, ...]
     made_from: str | None = None  # the reply whose button asked for this one
+    made_by: str | None = None  # which of its buttons
+    spoiler: bool = False  # its pictures are blurred until somebody clicks them
+    show_references: bool = False  # the person lets others see the images they handed in
     attempts: int = 0
     rung: Rung | None = None
     rung_at: datetime | None = None
@@ -236,6 +250,9 @@ def open_reply(
     now: datetime,
     unfinished: bool = False,
     made_from: str | None = None,
+    made_by: str | None = None,
+    spoiler: bool = False,
+    show_references: bool = False,
 ) -> Reply:
     """A new reply with `count` jobs that ask for the same thing, all just received."""
     reply_id = new_id()
@@ -259,4 +276,7 @@ def open_reply(
         created_at=now,
         jobs=jobs,
         made_from=made_from,
+        made_by=made_by,
+        spoiler=spoiler,
+        show_references=show_references,
     )

@@ -8,6 +8,7 @@ from bot import catalog
 from bot.intake import Intake
 from bot.model import Kind, Request
 from cogs import asking, options
+from cogs.interactions import Interaction
 
 
 class Imagine(commands.Cog):
@@ -33,7 +34,7 @@ class Imagine(commands.Cog):
     )
     async def imagine(
         self,
-        interaction: asking.Interaction,
+        interaction: Interaction,
         prompt: str,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
@@ -49,11 +50,10 @@ class Imagine(commands.Cog):
             aspect_ratio=aspect_ratio or model.default_ratio,
             resolution=resolution or model.default_resolution,
         )
-        await asking.ask(
-            interaction,
-            intake=self._intake,
+        wish = asking.Wish(
             request=request,
             prompt_file=prompt_file,
             count=count,
             private=private,
         )
+        await asking.ask(interaction, wish, intake=self._intake)

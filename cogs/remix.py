@@ -8,6 +8,7 @@ from bot import catalog
 from bot.intake import Intake
 from bot.model import Kind, Reference, Request
 from cogs import asking, options
+from cogs.interactions import Interaction
 
 
 class Remix(commands.Cog):
@@ -38,7 +39,7 @@ class Remix(commands.Cog):
     )
     async def remix(
         self,
-        interaction: asking.Interaction,
+        interaction: Interaction,
         prompt: str,
         image1: discord.Attachment,
         image2: discord.Attachment | None = None,
@@ -62,12 +63,11 @@ class Remix(commands.Cog):
             resolution=resolution or model.default_resolution,
             references=tuple(Reference(url=i.url, filename=i.filename) for i in images),
         )
-        await asking.ask(
-            interaction,
-            intake=self._intake,
+        wish = asking.Wish(
             request=request,
             images=images,
             prompt_file=prompt_file,
             count=count,
             private=private,
         )
+        await asking.ask(interaction, wish, intake=self._intake)

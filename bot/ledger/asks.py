@@ -103,6 +103,7 @@ def _pressed_twice(conn: sa.Connection, reply: Reply) -> bool:
     conn.execute(_LOCK, {"this": reply.made_from}).all()
     values = {
         "this": reply.made_from,
+        "verb": reply.made_by,
         "user": reply.target.user_id,
         "since": reply.created_at - DOUBLE_PRESS,
     }
@@ -115,6 +116,7 @@ _SAME = (
     .join(jobs, jobs.c.reply_id == replies.c.id)
     .where(
         replies.c.made_from == _THIS,
+        replies.c.made_by.is_not_distinct_from(sa.bindparam("verb", type_=sa.String)),
         replies.c.user_id == sa.bindparam("user"),
         sa.or_(
             replies.c.created_at > sa.bindparam("since", type_=schema.Instant),

@@ -56,6 +56,9 @@ def reply_columns(reply: Reply) -> dict[str, Any]:
         "due_at": reply.created_at,
         "noted": reply.noted,
         "made_from": reply.made_from,
+        "made_by": reply.made_by,
+        "spoiler": reply.spoiler,
+        "show_references": reply.show_references,
     }
 
 
@@ -112,6 +115,9 @@ def reply(row: Row, jobs: tuple[Job, ...]) -> Reply:
         rung_at=row["rung_at"],
         noted=row["noted"],
         made_from=row["made_from"],
+        made_by=row["made_by"],
+        spoiler=row["spoiler"],
+        show_references=row["show_references"],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The newest migration. A test compares it with the scripts, so that a start need not load Alembic.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -67,10 +67,14 @@ replies = sa.Table(
     sa.Column("rung_at", Instant),
     # The reply whose button asked for this one.
     sa.Column("made_from", sa.String(16), index=True),
+    sa.Column("made_by", sa.String(16)),  # which of its buttons that was
+    sa.Column("spoiler", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("show_references", sa.Boolean, nullable=False, server_default=sa.false()),
     # The card became a note with a Show button before its token died.
     sa.Column("noted", sa.Boolean, nullable=False),
     sa.Column("trouble", sa.Text),  # the operator's words for the last failed attempt
     sa.Index("ix_replies_work", "delivery", "unsettled", "due_at"),
+    sa.Index("ix_replies_history", "user_id", "created_at"),
     sa.Index(
         "ix_replies_token",
         "token_expires_at",
@@ -121,6 +125,21 @@ days = sa.Table(
     metadata,
     sa.Column("day", sa.String(10), primary_key=True),
     sa.Column("jobs", sa.Integer, nullable=False),
+)
+
+# What a person wants when they do not say otherwise; NULL is the model's own default.
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("imagine_ratio", sa.String(16)),
+    sa.Column("remix_ratio", sa.String(16)),
+    sa.Column("resolution", sa.String(16)),
+    sa.Column("imagine_model", sa.String(128)),
+    sa.Column("remix_model", sa.String(128)),
+    sa.Column("private", sa.Boolean, nullable=False),
+    sa.Column("spoiler", sa.Boolean, nullable=False),
+    sa.Column("show_references", sa.Boolean, nullable=False),
 )
 
 # Small facts that outlive a process, such as the hash of the commands last sent to Discord.

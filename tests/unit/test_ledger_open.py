@@ -205,7 +205,11 @@ class TestMigrations:
             await keep(ledger, "a")
         scripts = tmp_path / "migrations"
         scripts.mkdir()
-        for name in ("env.py", "script.py.mako", f"versions/{schema.HEAD}_first.py"):
+        for name in (
+            "env.py",
+            "script.py.mako",
+            *(f"versions/{each.name}" for each in (migrate.SCRIPTS / "versions").glob("*.py")),
+        ):
             (scripts / name).parent.mkdir(exist_ok=True)
             (scripts / name).write_bytes((migrate.SCRIPTS / name).read_bytes())
         (scripts / "versions" / "next.py").write_text(

@@ -1,0 +1,53 @@
+"""What an interaction tells: who asks, where, and until when the answer may be edited.
+
+It owns the reading of Discord's interactions and the private word; it never asks for a picture.
+"""
+
+import discord
+
+from bot import discord_bot, render
+from bot.catalog import Complaint
+from bot.intake import Intake
+from bot.model import TOKEN_LIFE, Target
+from bot.policy import Place
+
+# What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
+UPLOAD_CAP = 24 * 1024 * 1024
+
+Interaction = discord.Interaction[discord.Client]
+
+
+async def whisper(interaction: Interaction, complaint: Complaint) -> None:
+    """Tell the person privately, whatever was answered so far."""
+    text = render.complaint(complaint, locale=str(interaction.locale))
+    await discord_bot.whisper(interaction, text)
+
+
+def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:
+    """Where the answer to this interaction goes."""
+    # The token's age is measured on Discord's clock, its end is kept on ours.
+    age = discord.utils.utcnow() - interaction.created_at
+    where = place(interaction)
+    return Target(
+        application_id=interaction.application_id,
+        interaction_id=interaction.id,
+        channel_id=interaction.channel_id or 0,
+        guild_id=interaction.guild_id,
+        user_id=interaction.user.id,
+        token=interaction.token,
+        token_expires_at=intake.clock() - age + TOKEN_LIFE,
+        private=private,
+        present=where.installed or where.bot_dm,
+        upload_limit=min(interaction.filesize_limit, UPLOAD_CAP),
+        locale=str(interaction.locale),
+    )
+
+
+def place(interaction: Interaction) -> Place:
+    """Where the person is, as the policy sees it."""
+    only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
+    return Place(
+        guild_id=interaction.guild_id,
+        installed=interaction.guild_id is not None and not only_theirs,
+        bot_dm=interaction.guild_id is None and bool(interaction.context.dm_channel),
+    )
