@@ -8,8 +8,8 @@ person's in that server, or, outside the servers that have the bot, the person's
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -90,6 +90,16 @@ class Caps:
                 raise ValueError(f"names the same cap twice: {part!r}")
             found[name] = int(Decimal(match[2]) * (MICROS if match[1] else 1))
         return cls(**found)
+
+    @classmethod
+    def most(cls, several: Iterable[Self]) -> Self:
+        """The most generous of each; no cap is more generous than any."""
+        found = list(several)
+        best: dict[str, int | None] = {}
+        for field in fields(cls):
+            values = [getattr(caps, field.name) for caps in found]
+            best[field.name] = None if None in values else max(values)
+        return cls(**best)
 
     def __str__(self) -> str:
         parts = []

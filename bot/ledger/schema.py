@@ -138,6 +138,40 @@ spending = sa.Table(
     sa.Column("attempts", sa.BigInteger, nullable=False),  # pictures that have not come
 )
 
+# What a server's moderators set, as `bot.house` reads it.
+servers = sa.Table(
+    "servers",
+    metadata,
+    sa.Column("guild_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("rules", sa.JSON, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+)
+
+# Who changed which rule of a server, and when.
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("guild_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("name", sa.String(32), nullable=False),
+    sa.Column("before", sa.JSON),
+    sa.Column("after", sa.JSON),
+)
+
+# Who may not ask: guild 0 is everywhere, user 0 is the whole server.
+blocks = sa.Table(
+    "blocks",
+    metadata,
+    sa.Column("guild_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("until", Instant),  # NULL: until somebody lifts it
+    sa.Column("by_user", sa.BigInteger),  # NULL: the bot itself or its operator
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
 # What a person wants when they do not say otherwise; NULL is the model's own default.
 preferences = sa.Table(
     "preferences",

@@ -1,4 +1,4 @@
-"""What was reserved and spent."""
+"""What was reserved and spent; what moderators set, who changed it, who may not ask."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,4 +15,30 @@ def upgrade() -> None:
         sa.Column("pictures", sa.BigInteger, nullable=False),
         sa.Column("micros", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "servers",
+        sa.Column("guild_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("rules", sa.JSON, nullable=False),
+        sa.Column("changed_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "changes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("guild_id", sa.BigInteger, nullable=False),
+        sa.Column("user_id", sa.BigInteger, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("name", sa.String(32), nullable=False),
+        sa.Column("before", sa.JSON),
+        sa.Column("after", sa.JSON),
+    )
+    op.create_index("ix_changes_guild_id", "changes", ["guild_id"])
+    op.create_table(
+        "blocks",
+        sa.Column("guild_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("until", sa.BigInteger),
+        sa.Column("by_user", sa.BigInteger),
+        sa.Column("reason", sa.Text, nullable=False),
     )

@@ -1,0 +1,172 @@
+"""A server's own rules: what its moderators set, and what follows for one request.
+
+It owns the fields, their defaults and their checks; it never reads or keeps them, which
+`bot.ledger.servers` does.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+from confusable_homoglyphs import confusables  # type: ignore[import-untyped]
+
+from bot.allowance import Caps
+from bot.catalog import Complaint
+from bot.i18n import N_
+
+WORDS_LIMIT = 200
+
+
+class Hands(StrEnum):
+    """Who may press the buttons on somebody else's public card."""
+
+    EVERYONE = "everyone"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The rules of one server. Empty sets and None mean that nothing is set."""
+
+    channels: frozenset[int] = frozenset()  # where the bot may be used; empty: everywhere
+    roles: frozenset[int] = frozenset()  # who may use it; empty: everybody
+    caps: str = ""  # of the whole server, as `Caps.parse` reads them
+    member_caps: str = ""
+    role_caps: tuple[tuple[int, str], ...] = ()  # members with this role have these instead
+    blocked_words: tuple[str, ...] = ()
+    imagine_ratio: str | None = None
+    remix_ratio: str | None = None
+    resolution: str | None = None
+    private: bool = False
+    hands: Hands = Hands.EVERYONE
+    remix_messages: bool = True
+    remix_avatars: bool = True
+    retention_days: int | None = None
+    log_channel: int | None = None
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON keeps it: what is as it comes is left out."""
+        plain = asdict(self)
+        standard = asdict(House())
+        return {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in plain.items()
+            if value != standard[name]
+        }
+
+    @classmethod
+    def load(cls, raw: dict[str, Any]) -> Self:
+        """What `dump` wrote; fields of other versions are passed over."""
+        known = {field.name for field in fields(cls)}
+        kept = {name: value for name, value in raw.items() if name in known}
+        for name in ("channels", "roles"):
+            kept[name] = frozenset(kept.get(name, ()))
+        kept["role_caps"] = tuple((role, caps) for role, caps in kept.get("role_caps", ()))
+        kept["blocked_words"] = tuple(kept.get("blocked_words", ()))
+        kept["hands"] = Hands(kept.get("hands", Hands.EVERYONE))
+        return cls(**kept)
+
+    def admits(self, *, channel_ids: Iterable[int], role_ids: Iterable[int]) -> Complaint | None:
+        """Why nobody, or not this member, may ask here; a thread counts as its channel too."""
+        if self.channels and self.channels.isdisjoint(channel_ids):
+            where = " ".join(f"<#{channel}>" for channel in sorted(self.channels)[:5])
+            return Complaint(
+                N_("Pictures are not made in this channel."),
+                N_("Ask in one of these: {channels}"),
+                (("channels", where),),
+            )
+        if self.roles and self.roles.isdisjoint(role_ids):
+            who = " ".join(f"<@&{role}>" for role in sorted(self.roles)[:5])
+            return Complaint(
+                N_("Pictures are for members with certain roles here."),
+                N_("You need one of these: {roles}"),
+                (("roles", who),),
+            )
+        return None
+
+    def refuses(self, prompt: str) -> Complaint | None:
+        """Why this prompt is not welcome in this server, or None. The word is not repeated."""
+        if blocked(prompt, self.blocked_words):
+            return Complaint(
+                N_("This server does not allow a word in your prompt."),
+                N_("Reword it and ask again. Moderators choose the words."),
+            )
+        return None
+
+    def caps_of(self, role_ids: Iterable[int], *, standard: Caps) -> Caps:
+        """What one member may spend: the most generous of their roles, else the server's word."""
+        held = set(role_ids)
+        mine = [Caps.parse(caps) for role, caps in self.role_caps if role in held]
+        if mine:
+            return Caps.most(mine)
+        return Caps.parse(self.member_caps) if self.member_caps else standard
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+# What stands for a letter where people write around a filter; some only between letters.
+_SIGNS = str.maketrans("013457@$", "oieastas")
+_INNER = re.compile(r"(?<=\w)[!|](?=\w)")
+_GAPS = re.compile(r"[\W_]+")
+_RUN = re.compile(r"(.)\1*")
+# Single letters set apart: s o, l.i.k.e, t-h-i-s.
+_APART = re.compile(r"(?<!\w)(?:\w[\W_]{1,3}){2,}\w(?!\w)")
+
+
+def blocked(text: str, words: Iterable[str]) -> bool:
+    """Whether one of the words stands in the text, also in disguise.
+
+    A word matches whole words; `*` at its end or beginning stands for more letters. Case, accents,
+    zero-width characters, look-alike letters of other scripts, digits and signs in place of
+    letters, stretched letters and l e t t e r s set apart are seen through. Words of scripts
+    without spaces match anywhere.
+    """
+    letters = _letters(text)
+    spaced = _GAPS.sub(" ", letters).strip()
+    apart = [_GAPS.sub("", found) for found in _APART.findall(letters)]
+    return any(_stands(word, spaced, apart) for word in words)
+
+
+def _stands(word: str, spaced: str, apart: Iterable[str]) -> bool:
+    core = _GAPS.sub(" ", _letters(word)).strip()
+    if not core:
+        return False
+    # Stretched letters are seen through, but a word with a double letter keeps it.
+    stretched = "".join(f"{re.escape(run[1])}{{{len(run[0])},}}" for run in _RUN.finditer(core))
+    before = "" if word.startswith("*") or _unspaced(core) else r"(?<![^ ])"
+    after = "" if word.endswith("*") or _unspaced(core) else r"(?![^ ])"
+    if re.search(f"{before}{stretched}{after}", spaced):
+        return True
+    return any(re.search(stretched, letters) for letters in apart)
+
+
+def _letters(text: str) -> str:
+    """The text in plain lower-case letters, signs that stand for letters put back."""
+    plain = "".join(_plain(c) for c in unicodedata.normalize("NFKD", text.casefold()))
+    return _INNER.sub("i", plain.translate(_SIGNS))
+
+
+def _plain(c: str) -> str:
+    if unicodedata.category(c) in ("Mn", "Cf", "Me"):
+        return ""
+    if c.isascii() or not c.isalpha():
+        return c
+    found = confusables.is_confusable(c, greedy=False, preferred_aliases=[])
+    latin = [
+        each["c"]
+        for entry in found or ()
+        for each in entry["homoglyphs"]
+        if len(each["c"]) == 1 and each["c"].isascii() and each["c"].isalpha()
+    ]
+    return latin[0].casefold() if latin else c
+
+
+def _unspaced(word: str) -> bool:
+    """Chinese, Japanese, Thai and their like put no spaces between words."""
+    return any(
+        unicodedata.name(c, "").partition(" ")[0] in ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO")
+        for c in word
+    )
