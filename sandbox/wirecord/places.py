@@ -97,7 +97,7 @@ class Places:
         return channel
 
     def saw(self, user_id: int, *, shared: bool) -> None:
-        """This person used the app: in a server that has it, or as its only installer there."""
+        """Somebody used the app: in a server that has it, or where only a person brought it."""
         (self._met if shared else self._guests_of).add(user_id)
 
     def refuse_direct(self, user_id: int, *, code: int, at: str) -> None:
