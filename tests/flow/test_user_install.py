@@ -3,11 +3,10 @@
 import io
 import shutil
 
-import discord
 import pytest
 from PIL import Image
 
-from bot import delivery, messenger
+from bot import delivery, i18n, messenger
 from sandbox import painter
 from sandbox.wirecord import faults, places
 from sandbox.wirecord.interactions import FOLLOWUPS
@@ -422,12 +421,29 @@ def forbidding(code):
 
 @pytest.mark.parametrize("locale", ["de", "ja", "pt-BR"])
 async def test_the_locale_reaches_every_card_and_refusal(far, locale):
-    """To be extended with the words themselves once there are catalogues."""
     asked = await far.ask(SERVER, locale=locale)
     assert (await far.reply(asked)).target.locale == locale
+    await far.submit()
+    far.pass_time(LATE)
+    assert await far.note() == 1
+    assert heading(asked) == said("Your picture takes longer", locale)
     await far.finish()
+    assert heading(asked) == said("Here is your picture", locale)
+    refused = await (await far.press(asked.message, "again", who=FRIEND, locale=locale)).shown()
+    assert said("Here the bot only works for the person who brought it.", locale) in refused.text
+
     again = await far.press(asked.message, "again", locale="fr")
     await far.taken(again)
+    await far.submit()
+    far.pass_time(10 * 60)  # after one slow picture the bot looks for the next one less often
+    await far.finish()
     # The words are in the language of whoever pressed, not of whoever asked first.
-    assert (await far.reply(again)).target.locale == "fr"
-    assert str(discord.Locale(locale)) == locale
+    assert heading(again) == said("Here is your picture", "fr")
+
+
+def said(words, locale):
+    """These words in another language than English."""
+    with i18n.use(locale):
+        translated = i18n._(words)
+    assert translated != words
+    return translated
