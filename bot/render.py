@@ -260,7 +260,11 @@ def _failed(reply: Reply, code: Code, catalog: Catalog, *, lineage: str | None) 
     words, successor = WORDS[code], catalog.instead(reply.jobs[0].request)
     notes = [_(words.advice)]
     if code is Code.MODEL_GONE and successor is not None:
-        notes.append(_("Or let {model} make it now.").format(model=successor.id))
+        notes.append(
+            _("Or let {model} make it now, as it is or after Edit prompt.").format(
+                model=successor.id
+            )
+        )
     return _card(
         reply,
         tone=Tone.FAILED,

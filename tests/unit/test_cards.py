@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bot import cards, render
 from bot.cards import CardView
-from bot.render import Card, Press, Shot, Tone, Verb
+from bot.presses import Press, Verb
+from bot.render import Card, Shot, Tone
 from tests import build
 from tests.unit.test_render import EXPECTED, NOW, ended, shots, under_way
 
@@ -131,7 +132,7 @@ class TestLayout:
         assert kinds == [discord.ui.TextDisplay, discord.ui.MediaGallery]
 
     def test_a_button_carries_the_reply_and_never_times_out(self):
-        view = CardView(card(presses=(Press(Verb.SHOW, "Show"),)))
+        view = CardView(card(rows=((Press(Verb.SHOW, "Show"),),)))
         (button,) = (b for b in view.walk_children() if isinstance(b, discord.ui.Button))
         assert button.custom_id == f"job:show:{'a' * 16}"
         assert len(button.custom_id) <= 100

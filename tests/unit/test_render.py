@@ -138,7 +138,9 @@ class TestFinished:
     def test_every_failure_has_its_words(self, code):
         card = render.finished(ended(build.failure(code)), {}, lost={})
         assert card.tone is Tone.FAILED
-        assert (card.heading, card.notes) == (WORDS[code].title, (WORDS[code].advice,))
+        assert (card.heading, card.notes[0]) == (WORDS[code].title, WORDS[code].advice)
+        # Only where a model is unavailable there is more to say.
+        assert len(card.notes) == 1 + (code is Code.MODEL_GONE)
 
     def test_a_failure_never_shows_what_is_meant_for_the_operator(self):
         outcome = Outcome(end=End.FAILED, code=Code.FAILED, detail="OPERATOR ONLY")
