@@ -215,14 +215,15 @@ async def opened(
                 Imagine(intake=intake),
                 Remix(intake=intake),
                 Buttons(
-                    answers={
-                        **buttons.answers(intake),
-                        **variations.answers(intake),
-                        **editing.answers(intake),
+                    presses={
+                        **buttons.presses(intake),
+                        **variations.presses(intake),
+                        **editing.presses(intake),
                     }
                 ),
                 Forms(handlers=editing.handlers(intake)),
             ),
+            buttons=(),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,

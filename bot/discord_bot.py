@@ -64,6 +64,7 @@ class EaselBot(commands.AutoShardedBot):
         self,
         *,
         cogs: Sequence[commands.Cog],
+        buttons: Sequence[type[discord.ui.DynamicItem[Any]]],
         ready: Callable[["EaselBot"], Awaitable[None]],
         allow_dms: bool,
         allow_user_install: bool,
@@ -85,11 +86,13 @@ class EaselBot(commands.AutoShardedBot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=allow_user_install),
         )
         self._own_cogs = cogs
+        self._buttons = buttons
         self._on_login = ready
 
     async def setup_hook(self) -> None:
         for cog in self._own_cogs:
             await self.add_cog(cog)
+        self.add_dynamic_items(*self._buttons)
         await self._on_login(self)
 
     async def on_error(self, event_method: str, /, *args: Any, **_: Any) -> None:

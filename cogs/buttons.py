@@ -41,8 +41,8 @@ class Buttons(commands.Cog):
     excuses the bot, what an item raises is only logged.
     """
 
-    def __init__(self, *, answers: Mapping[Verb, Press]) -> None:
-        self._answers = answers
+    def __init__(self, *, presses: Mapping[Verb, Press]) -> None:
+        self._presses = presses
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
@@ -53,12 +53,12 @@ class Buttons(commands.Cog):
         if match is None:
             return
         verb = Verb(match["verb"])
-        answer = self._answers.get(verb)
-        if answer is None:
+        press = self._presses.get(verb)
+        if press is None:
             await whisper(interaction, _UNANSWERED)
             return
         try:
-            await answer(interaction, match["reply"])
+            await press(interaction, match["reply"])
         except discord.HTTPException as error:
             log.warning("button.failed", button=verb, cause=str(error))
             await _regret(interaction)
@@ -77,7 +77,7 @@ def bound(intake: Intake, press: Callable[[Interaction, Intake, str], Awaitable[
     return lambda interaction, reply_id: press(interaction, intake, reply_id)
 
 
-def answers(intake: Intake) -> Mapping[Verb, Press]:
+def presses(intake: Intake) -> Mapping[Verb, Press]:
     """What the buttons of the first cards do: the reply's id is their second argument."""
     return {
         Verb.SHOW: bound(intake, _show),

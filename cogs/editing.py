@@ -25,7 +25,7 @@ FORM = "edit"
 LABEL_LIMIT, DESCRIPTION_LIMIT = 45, 100  # Discord's, for a field of a form
 
 
-def answers(intake: Intake) -> Mapping[Verb, Press]:
+def presses(intake: Intake) -> Mapping[Verb, Press]:
     """Who opens the form."""
     return {Verb.EDIT: bound(intake, _open)}
 

@@ -21,7 +21,7 @@ _NO_SUCCESSOR = Complaint(
 )
 
 
-def answers(intake: Intake) -> Mapping[Verb, Press]:
+def presses(intake: Intake) -> Mapping[Verb, Press]:
     """What the buttons do that ask for a picture at once."""
     return {
         Verb.AGAIN: bound(intake, _again),
