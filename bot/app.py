@@ -35,7 +35,8 @@ from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
-from cogs import buttons
+from cogs import buttons, editing, variations
+from cogs.buttons import Buttons
 from cogs.forms import Forms
 from cogs.imagine import Imagine
 from cogs.remix import Remix
@@ -68,7 +69,7 @@ class App:
 
     async def start(self) -> None:
         """Begin to work; the bot must be logged in."""
-        await self.tracker.load((self.settings.imagine_model, self.settings.remix_model))
+        await self.tracker.load(self.intake.catalog.ids)
         for loop in self.loops:
             loop.start()
 
@@ -95,7 +96,13 @@ async def opened(
 ) -> AsyncIterator[App]:
     """Open all parts of one process. Raises LedgerError if the database cannot be used."""
     worker = leases.worker_name()
-    catalog = Catalog.with_ids(imagine=settings.imagine_model, remix=settings.remix_model)
+    catalog = Catalog.with_ids(
+        imagine=settings.imagine_model,
+        remix=settings.remix_model,
+        imagine_successor=settings.imagine_successor,
+        remix_successor=settings.remix_successor,
+        offer_successors=settings.offer_successors,
+    )
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(settings.database_url))
         await ledger.run(leases.free, worker=worker)
@@ -185,6 +192,7 @@ async def opened(
             fetcher=fetcher,
             messenger=messenger,
             ladder=Ladder(ledger=ledger, messenger=messenger, clock=clock, worker=worker),
+            catalog=catalog,
             clock=clock,
             worker=worker,
             release=progress.release,
@@ -204,8 +212,19 @@ async def opened(
             messenger.bind(bot)
 
         bot = EaselBot(
-            cogs=(Imagine(intake=intake), Remix(intake=intake), Forms(handlers={})),
-            buttons=(buttons.button(buttons.presses(intake)),),
+            cogs=(
+                Imagine(intake=intake),
+                Remix(intake=intake),
+                Buttons(
+                    presses={
+                        **buttons.presses(intake),
+                        **variations.presses(intake),
+                        **editing.presses(intake),
+                    }
+                ),
+                Forms(handlers=editing.handlers(intake)),
+            ),
+            buttons=(),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,

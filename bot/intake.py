@@ -87,7 +87,8 @@ class Intake:
         """
         if self.closing:
             return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
-        request = replace(ask.request, prompt=_storable(ask.request.prompt))
+        # A button may ask for a model that was in use when its card was made.
+        request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
         complaint = self._policy.check(ask.place) or self.catalog.check(
             request, unfinished=ask.unfinished
         )
@@ -225,11 +226,20 @@ class Intake:
             N_("Ask the person who made it, or a moderator."),
         )
 
-    async def _find(self, reply_id: str) -> Reply | Complaint:
+    async def gone(self, reply_id: str, *, message_id: int) -> None:
+        """A message of a reply was deleted: nothing leads there any more."""
         try:
-            return await self._ledger.run(verbs.reply_of, reply_id) or _UNKNOWN
+            await self._ledger.run(deliveries.forget_message, reply_id, message_id=message_id)
         except (SQLAlchemyError, LedgerError) as error:
-            log.error("reply.not_found", reply=reply_id, cause=str(error))
+            log.warning("reply.not_forgotten", reply=reply_id, cause=str(error))
+
+    async def _find(self, reply_id: str) -> Reply | Complaint:
+        # Nothing is acknowledged yet, and a form can only be opened in place of that.
+        reading = self._ledger.run(verbs.reply_of, reply_id)
+        try:
+            return await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds()) or _UNKNOWN
+        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
+            log.error("reply.not_found", reply=reply_id, cause=str(error) or "too slow")
             return Complaint(
                 N_("The bot cannot look this up right now."), N_("Please try again in a minute.")
             )

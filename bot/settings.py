@@ -103,6 +103,21 @@ class Settings(BaseModel):
         max_length=128,
         description="The model behind /remix.",
     )
+    imagine_successor: str = Field(
+        default="gpt-image-2/text-to-image",
+        max_length=128,
+        description="The model that a card names when the one behind /imagine is unavailable; "
+        "`none` to name none.",
+    )
+    remix_successor: str = Field(
+        default="gpt-image-2/image-to-image",
+        max_length=128,
+        description="The same for /remix.",
+    )
+    offer_successors: bool = Field(
+        default=False,
+        description="Let people choose those two models in /preferences, not only after a failure.",
+    )
     hiapi_base_url: str = Field(
         default="https://api.hiapi.ai/v1",
         description="HiAPI's address, with or without `/v1`.",
@@ -181,6 +196,12 @@ class Settings(BaseModel):
         if wrong:
             raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
         return value
+
+    @field_validator("imagine_successor", "remix_successor")
+    @classmethod
+    def _model_or_none(cls, value: str) -> str:
+        # An empty variable counts as not given, so that nothing must have a word.
+        return "" if value.lower() == "none" else value
 
     @field_validator("hiapi_base_url")
     @classmethod

@@ -136,7 +136,7 @@ class Submitter:
             )
 
     def _freeze(self, job: Job, now: datetime) -> Job:
-        model = self._catalog.model(job.request.kind)
+        model = self._catalog.of(job.request)
         body = wire.encode(
             model=job.request.model,
             input=model.input(job.request),

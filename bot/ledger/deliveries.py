@@ -171,6 +171,16 @@ def reopen(
     return None if moved is None else rows.load_reply(conn, reply_id)
 
 
+def forget_message(conn: sa.Connection, reply_id: str, *, message_id: int) -> bool:
+    """A reply's message was deleted; a copy of it elsewhere is another message."""
+    forgotten = conn.execute(
+        sa.update(replies)
+        .where(replies.c.id == reply_id, replies.c.message_id == message_id)
+        .values(message_id=None)
+    )
+    return bool(forgotten.rowcount)
+
+
 def erase_tokens(conn: sa.Connection, *, now: datetime) -> int:
     """Forget the interaction tokens that are dead by now."""
     return conn.execute(
