@@ -266,7 +266,11 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
             heading=heading,
             notes=tuple(notes),
             shots=tuple(shots[job.id] for job in reply.jobs if job.id in shots),
-            presses=(Press(Verb.AGAIN, _("Again")), Press(Verb.DELETE, _("Delete"))),
+            presses=(
+                Press(Verb.AGAIN, _("Again")),
+                Press(Verb.REMIX, _("Remix this")),
+                Press(Verb.DELETE, _("Delete")),
+            ),
         )
 
 
