@@ -4,9 +4,9 @@ It owns where images stand in a message; it never reads one, and an address that
 own is no image here, whoever wrote it.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import discord
@@ -146,5 +146,5 @@ def _found(
 
 def _promised(address: str) -> str:
     """The type that the end of a name promises; empty if it promises none."""
-    suffix = PurePosixPath(urlsplit(address).path).suffix
-    return _TYPES.get(suffix.lower().removeprefix("."), "")
+    # Somebody may have written it, so it may be no address at all.
+    return _TYPES.get(re.split(r"[?#]", address, maxsplit=1)[0].rpartition(".")[2].lower(), "")

@@ -165,6 +165,7 @@ def test_link_previews_by_discords_copy_alone():
         # What stands in `url` is the sender's word, whatever it looks like.
         {"url": f"{CDN}/1/a.png"},
         {"url": "a.png", "proxy_url": ""},
+        {"url": "https://[::1/a.png", "proxy_url": "https://[::1/a.png"},
         {"proxy_url": None},
         {},
     ],
@@ -207,7 +208,7 @@ def test_components_however_deep_they_stand():
 
 def test_components_of_strangers_addresses_are_no_images():
     components = [
-        gallery("https://evil.example/x.png", "http://127.0.0.1/x.png"),
+        gallery("https://evil.example/x.png", "http://127.0.0.1/x.png", "https://[::1/x.png"),
         {"type": 13, "id": 7, "file": {"url": f"{CDN}/3/list.txt", "content_type": "text/plain"}},
         gallery(f"{CDN}/4/film.mp4"),
     ]
