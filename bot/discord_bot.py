@@ -44,7 +44,10 @@ async def excuse(interaction: discord.Interaction["EaselBot"]) -> None:
 
 
 async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
-    """Tell the person alone, whatever was answered so far. Raises discord.HTTPException."""
+    """Tell the person, alone if that is possible, whatever was answered so far.
+
+    Raises discord.HTTPException.
+    """
     if not interaction.response.is_done():
         await interaction.response.send_message(text, ephemeral=True)
         return
@@ -53,7 +56,14 @@ async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
         # What follows a spinner takes its place, in public if it is; what follows one that was
         # deleted may be refused. So the spinner ends first and goes last.
         await interaction.edit_original_response(content="\u2026")
-    await interaction.followup.send(text, ephemeral=True)
+    try:
+        await interaction.followup.send(text, ephemeral=True)
+    except discord.HTTPException:
+        # Where the bot is a guest Discord takes five follow-ups (40094), edits without end.
+        if not spinner:
+            raise
+        await interaction.edit_original_response(content=text)
+        return
     if spinner:
         await interaction.delete_original_response()
 

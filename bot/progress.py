@@ -213,7 +213,10 @@ class Progress:
             self._plan(reply.id, max(min(later) + timedelta(seconds=1), now + APART))
 
     async def note(self) -> int:
-        """Turn private cards whose token is about to die into notes with a Show button."""
+        """Turn cards that only a dying token reaches into notes with a Show button.
+
+        Those are private ones, and all where the bot is a guest.
+        """
         now = self._clock()
         due = await self._ledger.run(deliveries.due_for_note, now=now, before=now + NOTE_BEFORE)
         noted = 0
@@ -233,6 +236,8 @@ class Progress:
 
     async def _show(self, reply: Reply, card: Card, attempts: int) -> None:
         shown = await self._messenger.edit(reply.target, card, attempts=attempts)
+        if shown.result is Result.OBJECTIONABLE:
+            shown = await self._messenger.edit(reply.target, card.quiet(), attempts=attempts)
         if shown.result is not Result.SHOWN:
             # A note comes again with the next round; any other card with the next change.
             self._noted.discard(reply.id)

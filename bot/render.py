@@ -217,7 +217,7 @@ def cancelled(reply: Reply, *, begun: int) -> Card:
 
 
 def note(reply: Reply) -> Card:
-    """What a private card becomes before its token dies: a button that brings it back to life."""
+    """What a card becomes before its only token dies: a button that brings it back to life."""
     with i18n.use(reply.target.locale):
         return replace(
             _card(

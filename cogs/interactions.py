@@ -17,6 +17,8 @@ from bot.policy import Place
 UPLOAD_CAP = 24 * 1024 * 1024
 CONTENT_LIMIT = 2000  # characters of a message
 FENCE = "```"
+# The keys of an interaction's authorizing owners (documentation, "Application Integration Types").
+GUILD_INSTALL, USER_INSTALL = 0, 1
 
 Interaction = discord.Interaction[discord.Client]
 
@@ -70,9 +72,13 @@ def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target
 
 def place(interaction: Interaction) -> Place:
     """Where the person is, as the policy sees it."""
-    only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
+    # Not is_user_integration(): a button belongs to whoever brought the bot along, and where
+    # somebody else presses it, that would say no although the bot is a guest there.
+    owners = interaction._integration_owners  # noqa: SLF001
+    guest = USER_INSTALL in owners and GUILD_INSTALL not in owners
     return Place(
         guild_id=interaction.guild_id,
-        installed=interaction.guild_id is not None and not only_theirs,
+        installed=interaction.guild_id is not None and not guest,
         bot_dm=interaction.guild_id is None and bool(interaction.context.dm_channel),
+        theirs=interaction.is_user_integration(),
     )

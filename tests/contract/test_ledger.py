@@ -748,7 +748,34 @@ class TestReplies:
         assert (shown.target.token, shown.noted) == ("click", False)
         assert await claim_reply(ledger) is None
 
-    @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.UNDELIVERABLE])
+    async def test_what_no_route_reached_begins_again_with_the_clicks_token(self, ledger):
+        reply = await ready(ledger)
+        await claim_reply(ledger)
+        await ledger.run(
+            deliveries.step_on, reply.id, worker="ada", rung=model.Rung.DM, now=NOW + SECOND
+        )
+        await close(ledger, reply.id, delivery=Delivery.UNDELIVERABLE)
+        click = build.target(token="click")
+        shown = await ledger.run(
+            deliveries.reopen, reply.id, target=click, now=NOW, of=deliveries.KEPT
+        )
+        assert (shown.delivery, shown.target.token) == (Delivery.OPEN, "click")
+        assert shown.rung is None
+        assert (await claim_reply(ledger)).id == reply.id
+
+    async def test_a_press_does_not_make_a_message_under_way_forgotten(self, ledger):
+        reply = await ready(ledger)
+        await claim_reply(ledger)
+        await ledger.run(
+            deliveries.step_on, reply.id, worker="ada", rung=model.Rung.DM, now=NOW + SECOND
+        )
+        click = build.target(token="click")
+        kept = deliveries.KEPT
+        assert await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW, of=kept) is None
+        shown = await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW)
+        assert shown.rung is model.Rung.DM
+
+    @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.CANCELLED])
     async def test_what_is_over_is_not_shown_again(self, ledger, delivery):
         reply = await ready(ledger)
         await claim_reply(ledger)
