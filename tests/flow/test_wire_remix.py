@@ -72,6 +72,18 @@ async def test_a_person_remixes_in_a_server_that_did_not_add_the_bot(scene, hidd
     assert scene.counted == 2
 
 
+async def test_a_press_of_somebody_else_on_a_guests_card_opens_no_form(scene):
+    discord = scene.discord
+    message = posted(discord, ("a.png", image("red")))
+    card = await sent(scene, await discord.menu("Remix", message, **FOREIGN), hidden=False)
+    [press] = [each for each in card.custom_ids if each.startswith("job:remix:")]
+    pressed = await discord.click(card, press, user=asking.USER + 1, **FOREIGN)
+    await pressed.acknowledged()
+    assert pressed.form is None
+    assert pressed.ephemeral
+    assert "only works for the person who brought it" in pressed.text
+
+
 async def test_an_image_that_was_deleted_while_the_form_was_open(scene):
     discord = scene.discord
     message = posted(discord, ("a.png", image("red")))
