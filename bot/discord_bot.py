@@ -75,6 +75,7 @@ class EaselBot(commands.AutoShardedBot):
         self,
         *,
         cogs: Sequence[commands.Cog],
+        menus: Sequence[app_commands.ContextMenu],
         buttons: Sequence[type[discord.ui.DynamicItem[Any]]],
         ready: Callable[["EaselBot"], Awaitable[None]],
         allow_dms: bool,
@@ -97,6 +98,7 @@ class EaselBot(commands.AutoShardedBot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=allow_user_install),
         )
         self._own_cogs = cogs
+        self._menus = menus
         self._buttons = buttons
         self._on_login = ready
         self._translator = Translator()
@@ -105,6 +107,8 @@ class EaselBot(commands.AutoShardedBot):
         await self.tree.set_translator(self._translator)
         for cog in self._own_cogs:
             await self.add_cog(cog)
+        for menu in self._menus:
+            self.tree.add_command(menu)
         self.add_dynamic_items(*self._buttons)
         await self._on_login(self)
 

@@ -80,16 +80,20 @@ class Intake:
         self._released = released
         self._undoing: set[asyncio.Future[None]] = set()
 
+    def refuses(self, place: Place) -> Complaint | None:
+        """Why nothing may be asked for here and now, whatever it is."""
+        if self.closing:
+            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
+        return self._policy.check(place)
+
     async def receive(self, ask: Ask) -> Reply | Complaint | None:
         """Write the ask down as `received`: a reply, or why not, or None for a replayed event.
 
         Nothing here waits for more than INSERT_LIMIT: the acknowledgement comes right after.
         """
-        if self.closing:
-            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
         # A button may ask for a model that was in use when its card was made.
         request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
-        complaint = self._policy.check(ask.place) or self.catalog.check(
+        complaint = self.refuses(ask.place) or self.catalog.check(
             request, unfinished=ask.unfinished
         )
         if complaint is not None:

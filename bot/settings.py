@@ -141,6 +141,11 @@ class Settings(BaseModel):
         description="Picture hosts (`host` or `host:port`, comma-separated) that may be plain "
         "http or private. For sandboxes and tests; leave it empty in earnest.",
     )
+    discord_trusted_hosts: CommaSeparated = Field(
+        default=frozenset(),
+        description="Hosts (`host` or `host:port`, comma-separated) that count as Discord's own "
+        "when an image of a message is used. For sandboxes and tests; leave it empty in earnest.",
+    )
     queue_max_age: int = Field(
         default=7200,
         ge=60,

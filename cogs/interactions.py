@@ -3,9 +3,11 @@
 It owns the reading of Discord's interactions and the private word; it never asks for a picture.
 """
 
+import io
+
 import discord
 
-from bot import discord_bot, render
+from bot import discord_bot, i18n, render
 from bot.catalog import Complaint
 from bot.intake import Intake
 from bot.model import TOKEN_LIFE, Target
@@ -13,16 +15,39 @@ from bot.policy import Place
 
 # What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
 UPLOAD_CAP = 24 * 1024 * 1024
+CONTENT_LIMIT = 2000  # characters of a message
+FENCE = "```"
 # The keys of an interaction's authorizing owners (documentation, "Application Integration Types").
 GUILD_INSTALL, USER_INSTALL = 0, 1
 
 Interaction = discord.Interaction[discord.Client]
 
 
-async def whisper(interaction: Interaction, complaint: Complaint) -> None:
-    """Tell the person privately, whatever was answered so far."""
-    text = render.complaint(complaint, locale=str(interaction.locale))
+async def whisper(interaction: Interaction, complaint: Complaint, *, typed: str = "") -> None:
+    """Tell the person privately, whatever was answered so far, with the words they `typed`."""
+    text = refusal(interaction, complaint, typed=typed)
     await discord_bot.whisper(interaction, text)
+    await hand_back(interaction, text, typed=typed)
+
+
+def refusal(interaction: Interaction, complaint: Complaint, *, typed: str = "") -> str:
+    """A refusal with the words it would lose, if they fit."""
+    locale = str(interaction.locale)
+    text = render.complaint(complaint, locale=locale)
+    with i18n.use(locale):
+        back = f"{text}\n{i18n._('Your words:')}\n```\n{typed}\n```"
+    fits = typed.strip() and FENCE not in typed and len(back) <= CONTENT_LIMIT
+    return back if fits else text
+
+
+async def hand_back(interaction: Interaction, told: str, *, typed: str) -> None:
+    """Send the words that did not fit into what was `told`, as a file that a prompt may be."""
+    if not typed.strip() or typed in told:
+        return
+    with i18n.use(str(interaction.locale)):
+        text = i18n._("Your words:")
+    file = discord.File(io.BytesIO(typed.encode("utf-8", "replace")), "prompt.txt")
+    await interaction.followup.send(text, file=file, ephemeral=True)
 
 
 def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:
