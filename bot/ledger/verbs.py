@@ -187,6 +187,29 @@ def freeze(conn: sa.Connection, job_id: str, *, worker: str, body: bytes, now: d
     return bool(conn.execute(_MINE, {**guards, **frozen}).rowcount)
 
 
+def begin(
+    conn: sa.Connection,
+    *,
+    worker: str,
+    now: datetime,
+    lease: timedelta,
+    body: Callable[[Job], bytes | None],
+    running_limit: int = NO_LIMIT,
+) -> Job | None:
+    """Claim the next job to submit and freeze its request with it: one transaction, not two.
+
+    `body` makes the request of a queued job and must be a pure function of it; for None the job
+    stays queued under the lease.
+    """
+    job = claim_queued(conn, worker=worker, now=now, lease=lease, running_limit=running_limit)
+    if job is None or job.state is not State.QUEUED:
+        return job
+    request = body(job)
+    if request is None or not freeze(conn, job.id, worker=worker, body=request, now=now):
+        return job
+    return job.evolve(state=State.SUBMITTING, body=request, first_post_at=now)
+
+
 def resend_at(conn: sa.Connection, job_id: str, *, worker: str, due_at: datetime) -> bool:
     """Give up the lease on a job whose POST must be repeated later with the same bytes."""
     values = {"this": job_id, "before": State.SUBMITTING, "worker": worker, "due_at": due_at}

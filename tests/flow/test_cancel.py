@@ -144,11 +144,11 @@ class Verb:
 
 async def test_a_cancel_just_before_the_request_is_frozen_stops_it(studio, monkeypatch):
     result = await asked(studio)
-    freezing = Verb(studio, monkeypatch, verbs.freeze, after=False)
+    beginning = Verb(studio, monkeypatch, verbs.begin, after=False)
     sending = asyncio.create_task(studio.app.submitter.step())
-    await freezing.reached.wait()
+    await beginning.reached.wait()
     await cancel(studio, result)
-    freezing.let_go.set()
+    beginning.let_go.set()
     await sending
     assert NOTHING_MADE in studio.shown(result).text
     assert studio.hiapi.tasks.requests["create"] == 0
@@ -159,11 +159,11 @@ async def test_a_cancel_just_before_the_request_is_frozen_stops_it(studio, monke
 
 async def test_a_cancel_just_after_the_request_is_frozen_counts(studio, monkeypatch):
     result = await asked(studio)
-    freezing = Verb(studio, monkeypatch, verbs.freeze, after=True)
+    beginning = Verb(studio, monkeypatch, verbs.begin, after=True)
     sending = asyncio.create_task(studio.app.submitter.step())
-    await freezing.reached.wait()
+    await beginning.reached.wait()
     await cancel(studio, result)
-    freezing.let_go.set()
+    beginning.let_go.set()
     await sending
     assert ONE_COUNTS in studio.shown(result).text
     assert len(studio.hiapi.tasks.bills) == await studio.counted() == 1
