@@ -14,10 +14,10 @@ import structlog
 from bot import render
 from bot.clock import Clock
 from bot.errors import Code
-from bot.ledger import deliveries, queue, verbs
+from bot.ledger import deliveries, queue
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result
-from bot.model import Delivery, Reply, State
+from bot.model import Reply, State
 from bot.render import Card
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class Progress:
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
         self._shown: dict[str, tuple[Card, datetime]] = {}
         self._edits: dict[str, asyncio.Task[None]] = {}
-        self._looking: str | None = None  # the reply whose card is being written
+        self._looking: set[str] = set()  # the replies whose cards are being written
         self._begun: deque[datetime] = deque(maxlen=A_SECOND)
         self._noted: set[str] = set()  # by this process, among those due
 
@@ -87,8 +87,7 @@ class Progress:
         """The final card comes: drop what is planned for this reply, await what is under way."""
         self._changed.pop(reply_id, None)
         self._forget(reply_id)
-        if self._looking == reply_id:
-            self._looking = None
+        self._looking.discard(reply_id)
         # It stays on the list until it is over: a note and the final card may both wait for it.
         edit = self._edits.get(reply_id)
         if edit is not None:
@@ -115,22 +114,23 @@ class Progress:
             for reply_id, at in self._changed.items()
             if at <= now and reply_id not in self._edits
         )
+        chosen = [reply_id for *_, reply_id in due[: self._room(now)]]
+        if not chosen:
+            return 0
+        self._looking = set(chosen)
+        found = await self._ledger.run(queue.standings, chosen)
+        # While the rows were read, a reply may have been delivered or cancelled.
+        looked, self._looking = self._looking, set()
         begun = 0
-        for *_, reply_id in due[: self._room(now)]:
-            self._looking = reply_id
-            reply = await self._ledger.run(verbs.reply_of, reply_id)
-            place = None if reply is None else await self._place(reply, now)
-            # While the rows were read, the reply may have been delivered or cancelled.
-            released = self._looking is None
-            self._looking = None
-            if released:
-                self._places.pop(reply_id, None)
+        for reply_id, standing in zip(chosen, found, strict=True):
+            if reply_id not in looked:
                 continue
             self._changed.pop(reply_id, None)
-            if reply is None or reply.settled or reply.delivery is not Delivery.OPEN:
+            if standing is None or not standing.waits:
                 self._forget(reply_id)
                 continue
-            begun += self._edit(reply, now, place)
+            place = self._place(standing.reply, standing.ahead, now)
+            begun += self._edit(standing.reply, now, place)
         return begun
 
     async def _watch_head(self, now: datetime) -> None:
@@ -145,16 +145,15 @@ class Progress:
         place = self._places.get(reply_id)
         return 0 if place is None else place.ahead
 
-    async def _place(self, reply: Reply, now: datetime) -> render.Place | None:
+    def _place(self, reply: Reply, ahead: int | None, now: datetime) -> render.Place | None:
         """Where a reply stands; the expected time is kept for as long as the place is."""
-        job = next((job for job in reply.jobs if job.state is State.QUEUED), None)
-        ahead = None if job is None else await self._ledger.run(queue.queue_place, job.id)
-        if job is None or ahead is None:
+        if ahead is None:
             self._places.pop(reply.id, None)
             return None
         known = self._places.get(reply.id)
         if known is None or known.ahead != ahead:
-            ready_at = now + self._wait(ahead) + self._expected(job.request.model)
+            model = next(job.request.model for job in reply.jobs if job.state is State.QUEUED)
+            ready_at = now + self._wait(ahead) + self._expected(model)
             known = self._places[reply.id] = render.Place(ahead=ahead, ready_at=ready_at)
         return known
 

@@ -3,8 +3,10 @@
 It owns what a waiting card says of the queue and the cancel; it never lets a job out of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,33 +15,68 @@ from bot.ledger.schema import jobs, replies
 from bot.model import Delivery, End, Outcome, Reply, State
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A reply as it is now, and how many queued jobs are served before its first queued one."""
+
+    reply: Reply
+    ahead: int | None  # None: none of its jobs is in the queue
+
+    @property
+    def waits(self) -> bool:
+        """Whether its card is still one that waits."""
+        return not self.reply.settled and self.reply.delivery is Delivery.OPEN
+
+
+def standings(conn: sa.Connection, reply_ids: Sequence[str]) -> list[Standing | None]:
+    """What the waiting cards of these replies tell of, in this order; None for an unknown id."""
+    found: list[Standing | None] = []
+    for reply_id in reply_ids:
+        reply = rows.load_reply(conn, reply_id)
+        if reply is None:
+            found.append(None)
+            continue
+        job = next((job for job in reply.jobs if job.state is State.QUEUED), None)
+        found.append(Standing(reply, None if job is None else queue_place(conn, job.id)))
+    return found
+
+
 def queue_place(conn: sa.Connection, job_id: str) -> int | None:
     """How many queued jobs are served before this one, or None if it is not in the queue."""
-    mine = conn.execute(
-        sa.select(jobs.c.turn, jobs.c.created_at).where(
-            jobs.c.id == job_id, jobs.c.state == State.QUEUED
-        )
-    ).one_or_none()
+    mine = conn.execute(_TURN, {"this": job_id}).one_or_none()
     if mine is None:
         return None
-    ahead = sa.tuple_(jobs.c.turn, jobs.c.created_at, jobs.c.id) < sa.tuple_(
-        sa.literal(mine.turn),
-        sa.literal(mine.created_at, jobs.c.created_at.type),
-        sa.literal(job_id),
-    )
-    count = sa.select(sa.func.count()).where(jobs.c.state == State.QUEUED, ahead)
-    return int(conn.scalar(count) or 0)
+    values = {"turn": mine.turn, "created_at": mine.created_at, "this": job_id}
+    return int(conn.scalar(_AHEAD, values) or 0)
+
+
+# Built once, like every statement that cards need again and again: see bot.ledger.verbs.
+_THIS: sa.BindParameter[Any] = sa.bindparam("this")
+_TURN = sa.select(jobs.c.turn, jobs.c.created_at).where(
+    jobs.c.id == _THIS, jobs.c.state == State.QUEUED
+)
+_AHEAD = sa.select(sa.func.count()).where(
+    jobs.c.state == State.QUEUED,
+    sa.tuple_(jobs.c.turn, jobs.c.created_at, jobs.c.id)
+    < sa.tuple_(
+        sa.bindparam("turn", type_=jobs.c.turn.type),
+        sa.bindparam("created_at", type_=jobs.c.created_at.type),
+        sa.bindparam("this", type_=jobs.c.id.type),
+    ),
+)
 
 
 def head(conn: sa.Connection, *, limit: int) -> list[str]:
     """The replies of the first `limit` queued jobs, in the order they are served."""
-    found = conn.scalars(
-        sa.select(jobs.c.reply_id)
-        .where(jobs.c.state == State.QUEUED)
-        .order_by(jobs.c.turn, jobs.c.created_at, jobs.c.id)
-        .limit(limit)
-    )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(conn.scalars(_HEAD, {"most": limit})))
+
+
+_HEAD = (
+    sa.select(jobs.c.reply_id)
+    .where(jobs.c.state == State.QUEUED)
+    .order_by(jobs.c.turn, jobs.c.created_at, jobs.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 
 
 @dataclass(frozen=True, slots=True)

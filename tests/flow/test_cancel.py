@@ -299,13 +299,10 @@ async def test_an_edit_under_way_ends_before_the_card_that_says_cancelled(studio
     assert not studio.app.progress._edits
 
 
-@pytest.mark.parametrize("read", [verbs.reply_of, queue.queue_place])
-async def test_a_card_that_is_being_written_when_the_cancel_comes_is_not_sent(
-    studio, monkeypatch, read
-):
+async def test_a_card_that_is_being_written_when_the_cancel_comes_is_not_sent(studio, monkeypatch):
     """What progress read before the cancel may not be shown after it."""
     result = await studio.imagine("a red fox")
-    reading = Verb(studio, monkeypatch, read, after=True)
+    reading = Verb(studio, monkeypatch, queue.standings, after=True)
     showing = asyncio.create_task(studio.app.progress.step())
     await reading.reached.wait()
     await at_once(studio, result)

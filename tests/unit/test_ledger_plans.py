@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import deliveries, verbs
+from bot.ledger import deliveries, queue, verbs
 from bot.ledger.ledger import Ledger
 from tests import build
 
@@ -38,6 +38,10 @@ def expire_queued(conn):
     return verbs.expire_queued(conn, before=NOW, now=NOW)
 
 
+def head(conn):
+    return queue.head(conn, limit=5)
+
+
 def unacknowledged(conn):
     return verbs.unacknowledged(conn, before=NOW)
 
@@ -49,6 +53,7 @@ INDEXES = {
     durations: {"ix_jobs_settled"},
     erase_tokens: {"ix_replies_token"},
     expire_queued: {"ix_jobs_queue"},
+    head: {"ix_jobs_queue"},
     unacknowledged: {"ix_jobs_queue"},
     verbs.live: {"ix_jobs_queue"},
 }
