@@ -24,6 +24,7 @@ _SECRETS = re.compile(
 )
 # Each of these stands in whatever the pattern finds: looking for them first takes a tenth of it.
 _SIGNS = ("/webhooks/", "/interactions/", "sk-", "://", "Bot ", "Bearer ")
+_LEVELS = logging.getLevelNamesMapping()
 _SHORTEST = 8  # a configured secret that is shorter may be part of an honest word
 
 # Said at every start of what is done on purpose: no intent (see bot.discord_bot), no voice.
@@ -76,12 +77,12 @@ def add_handler(handler: logging.Handler) -> None:
     root.setLevel(min(root.level, handler.level))
 
 
-def _hand_over(logger: logging.Logger, method: str, event: structlog.types.EventDict) -> NoReturn:
+def _hand_over(logger: logging.Logger, _method: str, event: structlog.types.EventDict) -> NoReturn:
     """Give an event to the handlers as it is, at the end of the chain.
 
     `logger.info` would do so too, and spend half the time of a line on where in the code it is.
     """
-    level = structlog.stdlib.NAME_TO_LEVEL[method]
+    level = _LEVELS[event["level"].upper()]
     logger.handle(logging.LogRecord(logger.name, level, "", 0, event, None, None))
     raise structlog.DropEvent
 

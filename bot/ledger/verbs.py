@@ -169,7 +169,7 @@ def _running(user: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
 
 # Who is at the limit by jobs that a submitter holds at this moment. Found once for a claim: who has
 # a thousand in the queue must not have them searched for each of the thousand.
-_LIMIT = sa.bindparam("running_limit")
+_LIMIT: sa.BindParameter[int] = sa.bindparam("running_limit")
 _AT_LIMIT = (
     sa.select(_HELD.c.user_id)
     .where(_HELD.c.state == State.QUEUED, _HELD.c.lease_until > _NOW)
