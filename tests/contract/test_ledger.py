@@ -61,6 +61,10 @@ async def freeze(ledger, job_id, *, worker="ada", body=b"{}", now=NOW):
     return await ledger.run(verbs.freeze, job_id, worker=worker, body=body, now=now)
 
 
+async def begin(ledger, *, worker="ada", now=NOW, body=lambda _: b"{}"):
+    return await ledger.run(verbs.begin, worker=worker, now=now, lease=LEASE, body=body)
+
+
 async def settle(ledger, job_id, *, outcome=None, now=NOW):
     outcome = outcome or build.pictures()
     return await ledger.run(verbs.settle, job_id, outcome=outcome, now=now)
@@ -561,6 +565,37 @@ class TestLeases:
         again = await claim(ledger, worker="bob", now=due)
         assert (again.id, again.attempts) == (first.jobs[0].id, 1)
         assert (await claim(ledger, now=due)).id == third.jobs[0].id
+
+    async def test_to_begin_is_to_claim_and_to_freeze_at_once(self, ledger):
+        [asked] = (await queued(ledger)).jobs
+        begun = await begin(ledger, body=lambda job: job.id.encode())
+        found = await ledger.run(verbs.job_of, asked.id)
+        assert begun == found
+        assert (found.state, found.first_post_at) == (State.SUBMITTING, NOW)
+        assert found.body == asked.id.encode()
+        assert await begin(ledger, worker="eve") is None, "ada holds it"
+        assert await ledger.run(verbs.submitted, asked.id, task_id="task-1", now=NOW)
+
+    async def test_a_job_without_a_request_stays_queued_with_whoever_began_it(self, ledger):
+        [asked] = (await queued(ledger)).jobs
+        begun = await begin(ledger, body=lambda _: None)
+        assert (begun.id, begun.state, begun.body) == (asked.id, State.QUEUED, None)
+        assert await begin(ledger, worker="eve", body=lambda _: None) is None
+        assert not await freeze(ledger, asked.id, worker="eve")
+        assert await settle(ledger, asked.id)
+
+    async def test_a_post_to_repeat_keeps_its_bytes(self, ledger):
+        await job_in(ledger, State.SUBMITTING)
+        later = NOW + 2 * LEASE
+        begun = await begin(ledger, worker="eve", now=later, body=lambda _: b"other")
+        assert (begun.state, begun.body, begun.first_post_at) == (State.SUBMITTING, b"{}", NOW)
+
+    async def test_workers_that_begin_at_once_never_get_the_same_job(self, ledger):
+        asked = await queued(ledger, count=3)
+        workers = [f"worker-{number}" for number in range(6)]
+        begun = await asyncio.gather(*(begin(ledger, worker=worker) for worker in workers))
+        got = [job.id for job in begun if job is not None]
+        assert sorted(got) == sorted(job.id for job in asked.jobs)
 
     async def test_a_settled_job_is_never_claimed(self, ledger):
         reply = await queued(ledger)
