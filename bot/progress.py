@@ -67,6 +67,17 @@ class Progress:
         self._begun: deque[datetime] = deque(maxlen=A_SECOND)
         self._noted: set[str] = set()  # by this process, among those due
 
+    async def card(self, reply: Reply) -> Card:
+        """How the card of a reply that is under way reads now."""
+        now = self._clock()
+        return render.waiting(
+            reply,
+            now=now,
+            expected=self._expected(reply.jobs[0].request.model),
+            place=await self._place(reply, now),
+            held=self._held(),
+        )
+
     def changed(self, reply_id: str) -> None:
         """Something about this reply may look different now."""
         at = self._clock()
