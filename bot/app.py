@@ -5,7 +5,7 @@ It alone names concrete classes; it never does a stage's work.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from bot.catalog import Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
-from bot.fetch import Fetcher
+from bot.fetch import Fetcher, FetchError
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.intake import Intake
@@ -27,17 +27,24 @@ from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.loops import Loop
 from bot.messenger import Messenger
-from bot.model import Job
+from bot.model import Job, Reply
+from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
+from bot.recent import Recent
 from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.submitter import Submitter
+from bot.tastes import Tastes
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
-from cogs import buttons
+from cogs import buttons, history, preferences
 from cogs.forms import Forms
+from cogs.help import Help
+from cogs.history import History
 from cogs.imagine import Imagine
+from cogs.job import Job as JobCommand
+from cogs.preferences import Preferences
 from cogs.remix import Remix
 
 log = structlog.get_logger(__name__)
@@ -149,6 +156,8 @@ async def opened(
             held=lambda: submitter.held_by,
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
         )
+        recent = Recent(ledger=ledger)
+        tastes = Tastes(ledger=ledger, clock=clock, offered=lambda kind: (catalog.model(kind),))
         intake = Intake(
             ledger=ledger,
             catalog=catalog,
@@ -162,6 +171,14 @@ async def opened(
             clock=clock,
             queued=queued,
             released=progress.release,
+            asked=recent.changed,
+        )
+        past = Past(
+            ledger=ledger,
+            pictures=_AtHiapi(fetcher),
+            stands=messenger.stands,
+            waiting=progress.card,
+            clock=clock,
         )
         submitter = Submitter(
             ledger=ledger,
@@ -203,8 +220,20 @@ async def opened(
             messenger.bind(bot)
 
         bot = EaselBot(
-            cogs=(Imagine(intake=intake), Remix(intake=intake), Forms(handlers={})),
-            buttons=(buttons.button(buttons.presses(intake)),),
+            cogs=(
+                Imagine(intake=intake, tastes=tastes, recently=recent),
+                Remix(intake=intake, tastes=tastes, recently=recent),
+                Forms(handlers={}),
+                History(past=past),
+                JobCommand(past=past, recent=recent, intake=intake),
+                Preferences(tastes=tastes),
+                Help(day_limit=settings.max_jobs_per_day, waiting=settings.member_waiting),
+            ),
+            buttons=(
+                buttons.button(buttons.presses(intake)),
+                *history.controls(past, intake),
+                *preferences.controls(tastes),
+            ),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,
@@ -238,6 +267,29 @@ async def opened(
                 Loop("adoption", tracker.adopt, interval=15.0),
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    job: Job
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHiapi:
+    """Finished pictures, as long as HiAPI's addresses of them live."""
+
+    fetcher: Fetcher
+
+    async def pictures(self, reply: Reply) -> tuple[_Fetched, ...]:
+        found = []
+        for job in reply.jobs:
+            if job.outcome is None or not job.outcome.pictures:
+                continue
+            with suppress(FetchError):
+                picture = await self.fetcher.fetch(job.outcome.pictures[0].url)
+                found.append(_Fetched(job, picture.data))
+        return tuple(found)
 
 
 def _web(

@@ -110,6 +110,15 @@ class Reference:
         return cls(**raw)
 
 
+class Sort(StrEnum):
+    """What a history may be narrowed down to. Part of buttons' ids, so a value is never renamed."""
+
+    ALL = "all"
+    IMAGINE = "imagine"
+    REMIX = "remix"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Taste:
     """What a person wants when they do not say otherwise; None is the model's own default."""

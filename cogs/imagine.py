@@ -5,17 +5,22 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import catalog
+from bot.catalog import Complaint
 from bot.intake import Intake
 from bot.model import Kind, Request
+from bot.recent import Recent
+from bot.tastes import Tastes
 from cogs import asking, options
-from cogs.interactions import Interaction
+from cogs.interactions import Interaction, whisper
 
 
 class Imagine(commands.Cog):
     """Turns the options of /imagine into a request."""
 
-    def __init__(self, *, intake: Intake) -> None:
+    def __init__(self, *, intake: Intake, tastes: Tastes, recently: Recent) -> None:
         self._intake = intake
+        self._tastes = tastes
+        self._recently = recently
 
     @app_commands.command(description="Make a picture from your words")
     @app_commands.describe(
@@ -39,21 +44,36 @@ class Imagine(commands.Cog):
         aspect_ratio: str | None = None,
         resolution: str | None = None,
         count: app_commands.Range[int, 1, 4] = 1,
-        private: bool = False,
+        private: bool | None = None,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
-        model = self._intake.catalog.imagine
+        given = options.Given(aspect_ratio=aspect_ratio, resolution=resolution, private=private)
+        settled = await options.settle(
+            interaction, given, Kind.IMAGINE, prompt, tastes=self._tastes, recently=self._recently
+        )
+        if isinstance(settled, Complaint):
+            await whisper(interaction, settled)
+            return
+        chosen, words = settled
         request = Request(
             kind=Kind.IMAGINE,
-            model=model.id,
-            prompt=prompt,
-            aspect_ratio=aspect_ratio or model.default_ratio,
-            resolution=resolution or model.default_resolution,
+            model=chosen.model.id,
+            prompt=words,
+            aspect_ratio=chosen.aspect_ratio,
+            resolution=chosen.resolution,
         )
         wish = asking.Wish(
             request=request,
             prompt_file=prompt_file,
             count=count,
-            private=private,
+            private=chosen.private,
+            spoiler=chosen.spoiler,
+            show_references=chosen.show_references,
         )
         await asking.ask(interaction, wish, intake=self._intake)
+
+    @imagine.autocomplete("prompt")
+    async def _suggest(
+        self, interaction: Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return await options.suggestions(interaction, typed, recently=self._recently)

@@ -6,27 +6,17 @@ somebody else's they see what stands in public in the same server, and nothing t
 
 import unicodedata
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.ledger import rows
 from bot.ledger.schema import jobs, replies
-from bot.model import Delivery, End, Kind, Reply, State
+from bot.model import Delivery, End, Kind, Reply, Sort, State
 
 # Text is looked for in so many of a person's replies, the newest: a search reads every prompt.
 SEARCHED = 2_000
 KIN = 3  # ancestors and children that are named; the other children are counted
-
-
-class Sort(StrEnum):
-    """What a history may be narrowed down to. Part of buttons' ids, so a value is never renamed."""
-
-    ALL = "all"
-    IMAGINE = "imagine"
-    REMIX = "remix"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def taste(conn: sa.Connection, user_id: int) -> Taste:
     return Taste() if row is None else Taste(**row)
 
 
-def change(conn: sa.Connection, user_id: int, **changes: str | bool | None) -> Taste:
+def change(conn: sa.Connection, user_id: int, /, **changes: str | bool | None) -> Taste:
     """Write only these fields of a person's defaults, so that two changes at once both hold."""
     blank = {field.name: field.default for field in fields(Taste)}
     insert = INSERTS[conn.dialect.name](preferences).values({"user_id": user_id} | blank | changes)

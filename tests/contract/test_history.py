@@ -9,8 +9,7 @@ import pytest
 
 from bot.errors import Code
 from bot.ledger import asks, deliveries, history, queue, verbs
-from bot.ledger.history import Sort
-from bot.model import Delivery, End, Kind, Reference
+from bot.model import Delivery, End, Kind, Reference, Sort
 from tests import build
 
 NOW = build.NOW
