@@ -64,6 +64,7 @@ class App:
     bot: EaselBot
     ledger: Ledger
     intake: Intake
+    past: Past
     submitter: Submitter
     tracker: Tracker
     progress: Progress
@@ -249,6 +250,7 @@ async def opened(
             bot=bot,
             ledger=ledger,
             intake=intake,
+            past=past,
             submitter=submitter,
             tracker=tracker,
             progress=progress,

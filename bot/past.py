@@ -5,12 +5,13 @@ makes a thumbnail before somebody looks.
 """
 
 import asyncio
+import contextvars
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -57,7 +58,7 @@ class Found(Protocol):
 class Pictures(Protocol):
     """Where the pictures of finished jobs are found; what can be had nowhere is missing."""
 
-    async def pictures(self, reply: Reply) -> Sequence[Found]: ...
+    def pictures(self, reply: Reply) -> Coroutine[Any, Any, Sequence[Found]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,7 @@ class Past:
         self._pictures = pictures
         self._stands = stands
         self._waiting = waiting
+        self._scope = contextvars.copy_context()
         self._thumbnails: OrderedDict[str, bytes] = OrderedDict()
         self._making = asyncio.Semaphore(AT_ONCE)
         # As at delivery: what is too large costs seconds of CPU and hundreds of megabytes.
@@ -181,7 +183,7 @@ class Past:
             return render.cancelled(reply, begun=begun)
         if not reply.settled:
             return await self._waiting(reply)
-        found = {one.job.id: one for one in await self._pictures.pictures(reply)}
+        found = {one.job.id: one for one in await self._fetched(reply)}
         jobs = [job for job in reply.jobs if job.id in found]
         lost = {
             job.id: Code.PICTURE_LOST
@@ -224,7 +226,7 @@ class Past:
             self._thumbnails.move_to_end(job.id)
             return self._thumbnails[job.id]
         async with self._making:
-            found = await self._pictures.pictures(reply.evolve(jobs=(job,)))
+            found = await self._fetched(reply.evolve(jobs=(job,)))
             if not found:
                 return None
             try:
@@ -236,6 +238,12 @@ class Past:
         while len(self._thumbnails) > THUMBNAILS:
             self._thumbnails.popitem(last=False)
         return made
+
+    async def _fetched(self, reply: Reply) -> Sequence[Found]:
+        # In the context of the process, not of one interaction: connections and their timers
+        # outlive whoever asked first (a simulated Discord would wait for them).
+        fetching = self._pictures.pictures(reply)
+        return await asyncio.create_task(fetching, context=self._scope.copy())
 
     async def _jumps(self, replies: Sequence[Reply]) -> dict[str, str]:
         """Where the messages of these replies stand, without those that are known to be gone."""
