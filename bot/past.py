@@ -243,7 +243,7 @@ class Past:
         # In the context of the process, not of one interaction: connections and their timers
         # outlive whoever asked first (a simulated Discord would wait for them).
         fetching = self._pictures.pictures(reply)
-        return await asyncio.create_task(fetching, context=self._scope.copy())
+        return await self._scope.copy().run(asyncio.create_task, fetching)
 
     async def _jumps(self, replies: Sequence[Reply]) -> dict[str, str]:
         """Where the messages of these replies stand, without those that are known to be gone."""
