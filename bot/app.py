@@ -65,6 +65,8 @@ class App:
     ledger: Ledger
     intake: Intake
     past: Past
+    recent: Recent
+    tastes: Tastes
     submitter: Submitter
     tracker: Tracker
     progress: Progress
@@ -251,6 +253,8 @@ async def opened(
             ledger=ledger,
             intake=intake,
             past=past,
+            recent=recent,
+            tastes=tastes,
             submitter=submitter,
             tracker=tracker,
             progress=progress,
