@@ -313,35 +313,40 @@ def _pick(
 def help_lines(*, day_limit: int, waiting: int, locale: str) -> tuple[str, ...]:
     """What the bot does, by example: paragraphs of Discord's markdown."""
     with i18n.use(locale):
-        return (
-            _("### What I can do\nI make pictures from your words, and from your images."),
-            _(
-                "**Try one of these**\n"
-                "`/imagine prompt: a fox in the snow, watercolour`\n"
-                "`/imagine prompt: a poster for a jazz night  aspect_ratio: 2:3  count: 4`\n"
-                "`/remix prompt: the first image as a mosaic  image1: (your image)`\n"
-                "`/history text: fox`"
+        parts = (
+            (
+                "### " + _("What I can do"),
+                _("I make pictures from your words, and from your images."),
             ),
-            _(
-                "**Shortcuts**\n"
-                "The buttons under a picture work for months. While you type a prompt, your last "
-                "ones are suggested. Right-click or hold any message or person and choose Apps "
-                "to remix what is there."
+            (
+                f"**{_('Try one of these')}**",
+                "`/imagine prompt: " + _("a fox in the snow, watercolour") + "`",
+                "`/imagine prompt: " + _("a poster for a jazz night") + "  count: 4`",
+                "`/remix prompt: " + _("the first image as a mosaic") + "  image1: …`",
+                "`/history text: " + _("fox") + "`",
             ),
-            _(
-                "**Who sees what**\n"
-                "`private: True` shows a picture to you alone, `spoiler: True` blurs it until "
-                "somebody clicks it. `/preferences` makes either your default."
+            (
+                f"**{_('Shortcuts')}**",
+                _("The buttons under a picture work for months."),
+                _("While you type a prompt, your last ones are suggested."),
+                _("Right-click or hold a message or a person and choose Apps to remix it."),
             ),
-            _(
-                "**Where is my picture?**\n"
-                "`/history` has all of yours, also the private ones. `/job` opens one of them by "
-                "the id at the end of its card."
+            (
+                f"**{_('Who sees what')}**",
+                _("`private` shows a picture to you alone."),
+                _("`spoiler` blurs it until somebody clicks it."),
+                _("`/preferences` makes either your default."),
             ),
-            _(
-                "**Limits**\n"
-                "{waiting} of your pictures may wait at a time, and I make at most {day} a day "
-                "for everybody together. A prompt may have 20,000 characters: put a long one into "
-                "a text file."
-            ).format(waiting=waiting, day=day_limit),
+            (
+                f"**{_('Where is my picture?')}**",
+                _("`/history` has all of yours, also the private ones."),
+                _("`/job` opens one of them by the id at the end of its card."),
+            ),
+            (
+                f"**{_('Limits')}**",
+                _("{count} of your pictures may wait at a time.").format(count=waiting),
+                _("I make at most {count} a day for everybody together.").format(count=day_limit),
+                _("A prompt may have 20,000 characters: put a long one into a text file."),
+            ),
         )
+        return tuple("\n".join(part) for part in parts)
