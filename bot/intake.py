@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
-from bot.model import Reference, Reply, Request, Target, open_reply
+from bot.model import Delivery, Reference, Reply, Request, Target, open_reply
 from bot.policy import Place, Policy
 from bot.render import Card
 
@@ -177,11 +177,15 @@ class Intake:
             self._asked(reply.target.user_id)
             self._queued(reply.id)
 
-    async def show(self, reply_id: str, target: Target) -> Complaint | None:
-        """A Show button was pressed: the reply goes on with the click's token, or why not."""
+    async def show(self, reply_id: str, target: Target, *, kept: bool = False) -> Complaint | None:
+        """A button was pressed: the reply goes on with the click's token, or why not.
+
+        `kept`: only if it is finished and could not be shown for want of a token.
+        """
+        states = deliveries.KEPT if kept else deliveries.KEPT | {Delivery.OPEN}
         try:
             reply = await self._ledger.run(
-                deliveries.reopen, reply_id, target=target, now=self.clock()
+                deliveries.reopen, reply_id, target=target, now=self.clock(), of=states
             )
         except (SQLAlchemyError, LedgerError) as error:
             log.error("reply.not_reopened", reply=reply_id, cause=str(error))

@@ -77,7 +77,10 @@ async def _cancel(interaction: Interaction, intake: Intake, reply_id: str) -> No
     await interaction.response.defer()
     cancelled = await intake.cancel(reply_id, user_id=interaction.user.id)
     if isinstance(cancelled, Complaint):
-        await whisper(interaction, cancelled)
+        # A card that nothing could reach any more waits still: this press brings a token for it.
+        place = target(interaction, intake, private=True)
+        if await intake.show(reply_id, place, kept=True) is not None:
+            await whisper(interaction, cancelled)
         return
     await interaction.edit_original_response(view=cards.CardView(cancelled))
 

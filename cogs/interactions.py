@@ -14,6 +14,8 @@ from bot.policy import Place
 
 # What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
 UPLOAD_CAP = 24 * 1024 * 1024
+# The keys of an interaction's authorizing owners (documentation, "Application Integration Types").
+GUILD_INSTALL, USER_INSTALL = 0, 1
 
 Interaction = discord.Interaction[discord.Client]
 
@@ -56,9 +58,13 @@ def viewer(interaction: Interaction) -> Viewer:
 
 def place(interaction: Interaction) -> Place:
     """Where the person is, as the policy sees it."""
-    only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
+    # Not is_user_integration(): a button belongs to whoever brought the bot along, and where
+    # somebody else presses it, that would say no although the bot is a guest there.
+    owners = interaction._integration_owners  # noqa: SLF001
+    guest = USER_INSTALL in owners and GUILD_INSTALL not in owners
     return Place(
         guild_id=interaction.guild_id,
-        installed=interaction.guild_id is not None and not only_theirs,
+        installed=interaction.guild_id is not None and not guest,
         bot_dm=interaction.guild_id is None and bool(interaction.context.dm_channel),
+        theirs=interaction.is_user_integration(),
     )
