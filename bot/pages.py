@@ -172,8 +172,8 @@ def page(found: Slice, rows: tuple[Row, ...], *, size: int, sort: Sort, text: st
 _KINDS = {Kind.IMAGINE: "/imagine", Kind.REMIX: "/remix"}
 SORTS = {
     Sort.ALL: N_("everything"),
-    Sort.IMAGINE: "/imagine",
-    Sort.REMIX: "/remix",
+    Sort.IMAGINE: N_("made with /imagine"),
+    Sort.REMIX: N_("made with /remix"),
     Sort.FAILED: N_("failed"),
 }
 
