@@ -5,7 +5,7 @@ It alone names concrete classes; it never does a stage's work.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
-from bot.fetch import Fetcher
+from bot.fetch import Fetcher, FetchError
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.intake import Intake
@@ -29,19 +29,26 @@ from bot.ledger.ledger import Ledger, LedgerError
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
-from bot.model import Job
+from bot.model import Job, Reply
+from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
+from bot.recent import Recent
 from bot.recovery import Recovery
 from bot.render import Verb
 from bot.settings import Settings
 from bot.submitter import Submitter
+from bot.tastes import Tastes
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
-from cogs import buttons, editing, remix_form, uploads, variations
+from cogs import buttons, editing, history, preferences, remix_form, uploads, variations
 from cogs.buttons import Buttons
 from cogs.forms import Forms
+from cogs.help import Help
+from cogs.history import History
 from cogs.imagine import Imagine
+from cogs.job import Job as JobCommand
+from cogs.preferences import Preferences
 from cogs.remix import Remix
 from cogs.remixing import Remixing
 
@@ -62,6 +69,9 @@ class App:
     bot: EaselBot
     ledger: Ledger
     intake: Intake
+    past: Past
+    recent: Recent
+    tastes: Tastes
     submitter: Submitter
     tracker: Tracker
     progress: Progress
@@ -177,6 +187,8 @@ async def opened(
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
             running_limit=settings.member_running,
         )
+        recent = Recent(ledger=ledger)
+        tastes = Tastes(ledger=ledger, clock=clock, offered=catalog.offered)
         intake = Intake(
             ledger=ledger,
             catalog=catalog,
@@ -190,6 +202,14 @@ async def opened(
             clock=clock,
             queued=queued,
             released=progress.release,
+            asked=recent.changed,
+        )
+        past = Past(
+            ledger=ledger,
+            pictures=_AtHiapi(fetcher),
+            stands=messenger.stands,
+            waiting=progress.card,
+            clock=clock,
         )
         submitter = Submitter(
             ledger=ledger,
@@ -228,32 +248,12 @@ async def opened(
         noting = Loop("notes", progress.note, interval=10.0)
         recovering = Loop("recovery", recovery.step, interval=15.0)
 
-        async def ready(bot: EaselBot) -> None:
-            messenger.bind(bot)
-
-        remixing = Remixing(intake=intake, media=media)
-        presses = {
-            **buttons.presses(intake),
-            **variations.presses(intake),
-            **editing.presses(intake),
-            Verb.REMIX: remixing.press,
-        }
-        forms = {**editing.handlers(intake), remix_form.NAME: remixing.submitted}
-        bot = EaselBot(
-            cogs=(
-                Imagine(intake=intake),
-                Remix(intake=intake),
-                Buttons(presses=presses),
-                Forms(handlers=forms),
-            ),
-            menus=remixing.menus,
-            buttons=(),
-            ready=ready,
-            allow_dms=settings.allow_dms,
-            allow_user_install=settings.allow_user_install,
+        bot = _bot(
+            settings,
+            _Doors(intake=intake, past=past, recent=recent, tastes=tastes, media=media),
+            messenger=messenger,
             shard_count=shard_count,
         )
-
         web = _web(settings, clock, ledger=ledger, messenger=messenger, tracker=tracker)
         await web.start()
         stack.push_async_callback(web.stop)
@@ -263,6 +263,9 @@ async def opened(
             bot=bot,
             ledger=ledger,
             intake=intake,
+            past=past,
+            recent=recent,
+            tastes=tastes,
             submitter=submitter,
             tracker=tracker,
             progress=progress,
@@ -281,6 +284,77 @@ async def opened(
                 Loop("adoption", tracker.adopt, interval=15.0),
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Doors:
+    """What the cogs may call."""
+
+    intake: Intake
+    past: Past
+    recent: Recent
+    tastes: Tastes
+    media: Media
+
+
+def _bot(
+    settings: Settings, doors: _Doors, *, messenger: Messenger, shard_count: int | None
+) -> EaselBot:
+    """The gateway client with every command, button and form."""
+    intake = doors.intake
+
+    async def ready(bot: EaselBot) -> None:
+        messenger.bind(bot)
+
+    remixing = Remixing(intake=intake, media=doors.media)
+    presses = {
+        **buttons.presses(intake),
+        **variations.presses(intake),
+        **editing.presses(intake),
+        Verb.REMIX: remixing.press,
+    }
+    forms = {**editing.handlers(intake), remix_form.NAME: remixing.submitted}
+    return EaselBot(
+        cogs=(
+            Imagine(intake=intake, tastes=doors.tastes, recently=doors.recent),
+            Remix(intake=intake, tastes=doors.tastes, recently=doors.recent),
+            Buttons(presses=presses),
+            Forms(handlers=forms),
+            History(past=doors.past),
+            JobCommand(past=doors.past, recent=doors.recent, intake=intake),
+            Preferences(tastes=doors.tastes),
+            Help(day_limit=settings.max_jobs_per_day, waiting=settings.member_waiting),
+        ),
+        menus=remixing.menus,
+        buttons=(*history.controls(doors.past, intake), *preferences.controls(doors.tastes)),
+        ready=ready,
+        allow_dms=settings.allow_dms,
+        allow_user_install=settings.allow_user_install,
+        shard_count=shard_count,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    job: Job
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHiapi:
+    """Finished pictures, as long as HiAPI's addresses of them live."""
+
+    fetcher: Fetcher
+
+    async def pictures(self, reply: Reply) -> tuple[_Fetched, ...]:
+        found = []
+        for job in reply.jobs:
+            if job.outcome is None or not job.outcome.pictures:
+                continue
+            with suppress(FetchError):
+                picture = await self.fetcher.fetch(job.outcome.pictures[0].url)
+                found.append(_Fetched(job, picture.data))
+        return tuple(found)
 
 
 def _web(

@@ -163,6 +163,20 @@ def fit_all(pictures: Sequence[bytes], *, each: int, total: int) -> list[Fitted]
     return [fitted[index] for index in range(len(pictures))]
 
 
+def thumbnail(data: bytes, *, side: int) -> bytes:
+    """A WebP of the picture that is at most `side` pixels wide and high. Raises `BadPicture`.
+
+    Takes the memory and the time of decoding the picture: callers do few at once.
+    """
+    from PIL import Image  # noqa: PLC0415 - see the top
+
+    image = _decode(data, probe(data))
+    image.thumbnail((side, side), Image.Resampling.BILINEAR)
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=75, method=2)
+    return out.getvalue()
+
+
 def _png_size(data: bytes) -> tuple[int, int]:
     if data[12:16] != b"IHDR" or data.rfind(_PNG_END) < 0:
         raise BadPicture("the PNG picture is cut off")

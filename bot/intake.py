@@ -68,6 +68,7 @@ class Intake:
         clock: Clock,
         queued: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
+        asked: Callable[[int], None] = lambda _user_id: None,
     ) -> None:
         self.catalog = catalog
         self.clock = clock
@@ -78,6 +79,7 @@ class Intake:
         self._member_limit = member_limit
         self._queued = queued
         self._released = released
+        self._asked = asked
         self._undoing: set[asyncio.Future[None]] = set()
 
     def refuses(self, place: Place) -> Complaint | None:
@@ -177,6 +179,7 @@ class Intake:
         )
         if moved:
             log.info("reply.queued", reply=reply.id, jobs=moved)
+            self._asked(reply.target.user_id)
             self._queued(reply.id)
 
     async def show(self, reply_id: str, target: Target, *, kept: bool = False) -> Complaint | None:

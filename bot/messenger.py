@@ -117,6 +117,10 @@ class Messenger:
         """Remove the reply's message if that is possible; what is in the way is only logged."""
         await self._scoped(self._delete(target))
 
+    async def stands(self, target: Target) -> bool | None:
+        """Whether the reply's message is still there; None where the bot may not look."""
+        return await self._scoped(self._stands(target))
+
     async def spinner(self, target: Target) -> Spinner | Literal[False] | None:
         """Our acknowledgement of this interaction if Discord took it and nothing came after it.
 
@@ -229,6 +233,18 @@ class Messenger:
                     await client.http.delete_message(target.channel_id, target.message_id)
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("messenger.not_deleted", cause=str(error))
+
+    async def _stands(self, target: Target) -> bool | None:
+        if target.message_id is None or not target.present:
+            return None
+        try:
+            await self._bound().http.get_message(target.channel_id, target.message_id)
+        except discord.HTTPException as error:
+            # A channel that is gone took its messages along.
+            return False if error.status == 404 else None  # noqa: PLR2004
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+        return True
 
     async def _spinner(self, target: Target) -> Spinner | Literal[False] | None:
         client = self._bound()

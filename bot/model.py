@@ -110,6 +110,35 @@ class Reference:
         return cls(**raw)
 
 
+class Sort(StrEnum):
+    """What a history may be narrowed down to. Part of buttons' ids, so a value is never renamed."""
+
+    ALL = "all"
+    IMAGINE = "imagine"
+    REMIX = "remix"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What a person wants when they do not say otherwise; None is the model's own default."""
+
+    imagine_ratio: str | None = None
+    remix_ratio: str | None = None
+    resolution: str | None = None
+    imagine_model: str | None = None
+    remix_model: str | None = None
+    private: bool = False
+    spoiler: bool = False
+    show_references: bool = False
+
+    def ratio(self, kind: Kind) -> str | None:
+        return self.imagine_ratio if kind is Kind.IMAGINE else self.remix_ratio
+
+    def model(self, kind: Kind) -> str | None:
+        return self.imagine_model if kind is Kind.IMAGINE else self.remix_model
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One picture as a person asked for it, complete and checked by `bot.catalog`."""
