@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
+from bot.archive import Archive
 from bot.callbacks import Callbacks
 from bot.catalog import Catalog
 from bot.clock import Clock
@@ -22,6 +23,7 @@ from bot.fetch import Fetcher
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.intake import Intake
+from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
@@ -63,6 +65,8 @@ class App:
     deliverer: Deliverer
     recovery: Recovery
     messenger: Messenger
+    keeper: Keeper
+    archive: Archive
     web: WebServer
     loops: tuple[Loop, ...]
 
@@ -113,6 +117,13 @@ async def opened(
         )
         fetcher = await stack.enter_async_context(Fetcher(trusted=settings.hiapi_trusted_hosts))
         messenger = Messenger(clock=clock)
+        keeper = Keeper(
+            folder=settings.keep_folder,
+            days=settings.keep_originals_days,
+            megabytes=settings.keep_megabytes,
+            clock=clock,
+        )
+        archive = Archive(keeper=keeper, fetcher=fetcher, messenger=messenger, clock=clock)
 
         # The stages do not know each other: each is handed what to call when a row has moved.
         def queued(reply_id: str) -> None:
@@ -184,6 +195,7 @@ async def opened(
             fetcher=fetcher,
             messenger=messenger,
             ladder=Ladder(ledger=ledger, messenger=messenger, clock=clock, worker=worker),
+            keeper=keeper,
             clock=clock,
             worker=worker,
             release=progress.release,
@@ -226,6 +238,8 @@ async def opened(
             deliverer=deliverer,
             recovery=recovery,
             messenger=messenger,
+            keeper=keeper,
+            archive=archive,
             web=web,
             loops=(
                 submitting,
@@ -236,6 +250,7 @@ async def opened(
                 noting,
                 recovering,
                 Loop("adoption", tracker.adopt, interval=15.0),
+                Loop("keeper", keeper.step, interval=600.0),
             ),
         )
 

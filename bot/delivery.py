@@ -14,11 +14,12 @@ from bot import images, render
 from bot.clock import Clock
 from bot.errors import Code
 from bot.fetch import Fetcher, FetchError
+from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import deliveries
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result, Shown
-from bot.model import Delivery, Job, Reply, short_id
+from bot.model import Delivery, Job, Reply, picture_name
 from bot.render import Card, Shot
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class Deliverer:
         fetcher: Fetcher,
         messenger: Messenger,
         ladder: Ladder,
+        keeper: Keeper,
         clock: Clock,
         worker: str,
         release: Callable[[str], Awaitable[None]],
@@ -52,6 +54,7 @@ class Deliverer:
         self._fetcher = fetcher
         self._messenger = messenger
         self._ladder = ladder
+        self._keeper = keeper
         self._clock = clock
         self._worker = worker
         self._release = release
@@ -110,6 +113,8 @@ class Deliverer:
             shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
+        for job_id, data in found.items():  # nobody waits for it: the card stands already
+            await self._keeper.keep_original(job_id, data)
         await self._close(reply, shown)
 
     async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
@@ -166,7 +171,7 @@ class Deliverer:
             return render.finished(reply, {}, lost=lost | unfit)
         shots = {
             job.id: Shot(
-                filename=f"{short_id(job.id).lower()}-{job.slot + 1}.{fit.extension}",
+                filename=f"{picture_name(job.id, job.slot)}.{fit.extension}",
                 data=fit.data,
                 alt=render.alt_text(job),
                 link=_link(job) if fit.reencoded else None,

@@ -135,6 +135,7 @@ async def opened(
                 "hiapi_poll_every": 1.0,
                 "hiapi_trusted_hosts": frozenset({host}),
                 "database_url": f"sqlite:///{folder / 'demo.db'}",
+                "keep_folder": folder / "kept",
                 "web_port": 0,
                 **changes,
             }
