@@ -4,6 +4,7 @@ It alone names concrete classes; it never does a stage's work.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from bot.archive import Archive
 from bot.callbacks import Callbacks
 from bot.catalog import Catalog
 from bot.clock import Clock
+from bot.copies import Copies
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
 from bot.fetch import Fetcher
@@ -27,17 +29,19 @@ from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
+from bot.links import KEY_BYTES, Links
 from bot.loops import Loop
 from bot.messenger import Messenger
 from bot.model import Job
 from bot.policy import Policy
 from bot.progress import Progress
 from bot.recovery import Recovery
+from bot.references import References
 from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
-from cogs import buttons
+from cogs import buttons, originals
 from cogs.forms import Forms
 from cogs.imagine import Imagine
 from cogs.remix import Remix
@@ -48,6 +52,8 @@ SUBMITTERS = 8
 LAST_EDITS = 2.0  # seconds that edits of waiting cards may still take at the end
 DELIVERERS = 6  # each holds the pictures of one reply in memory
 COMMANDS_FACT = "commands"
+LINKS_FACT = "links"
+LINK_MARGIN = timedelta(hours=2)  # what a kept image is linked for, beyond the longest queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +129,27 @@ async def opened(
             megabytes=settings.keep_megabytes,
             clock=clock,
         )
-        archive = Archive(keeper=keeper, fetcher=fetcher, messenger=messenger, clock=clock)
+        queue_max_age = timedelta(seconds=settings.queue_max_age)
+        key = await ledger.run(verbs.settled_fact, LINKS_FACT, value=secrets.token_hex(KEY_BYTES))
+        links = Links(
+            # Nothing is kept, so nothing must be promised.
+            public_url=settings.public_url if keeper.keeps else "",
+            key=bytes.fromhex(key),
+            life=queue_max_age + LINK_MARGIN,
+            clock=clock,
+        )
+        archive = Archive(
+            keeper=keeper, links=links, fetcher=fetcher, messenger=messenger, clock=clock
+        )
+        references = References(
+            keeper=keeper,
+            fetcher=fetcher,
+            messenger=messenger,
+            links=links,
+            clock=clock,
+            queue_max_age=queue_max_age,
+        )
+        copies = Copies(messenger=messenger, references=references)
 
         # The stages do not know each other: each is handed what to call when a row has moved.
         def queued(reply_id: str) -> None:
@@ -170,6 +196,7 @@ async def opened(
             ),
             day_limit=settings.max_jobs_per_day,
             member_limit=settings.member_waiting,
+            references=references,
             clock=clock,
             queued=queued,
             released=progress.release,
@@ -182,7 +209,7 @@ async def opened(
             clock=clock,
             worker=worker,
             running_limit=settings.member_running,
-            queue_max_age=timedelta(seconds=settings.queue_max_age),
+            queue_max_age=queue_max_age,
             callback_url=(
                 f"{settings.public_url}{CALLBACK_PATH}{{}}".format if settings.public_url else None
             ),
@@ -196,6 +223,7 @@ async def opened(
             messenger=messenger,
             ladder=Ladder(ledger=ledger, messenger=messenger, clock=clock, worker=worker),
             keeper=keeper,
+            references=references,
             clock=clock,
             worker=worker,
             release=progress.release,
@@ -216,14 +244,28 @@ async def opened(
 
         bot = EaselBot(
             cogs=(Imagine(intake=intake), Remix(intake=intake), Forms(handlers={})),
-            buttons=(buttons.button(buttons.presses(intake)),),
+            buttons=(
+                buttons.button(
+                    {
+                        **buttons.presses(intake),
+                        **originals.answers(intake, archive=archive, copies=copies),
+                    }
+                ),
+            ),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,
             shard_count=shard_count,
         )
 
-        web = _web(settings, clock, ledger=ledger, messenger=messenger, tracker=tracker)
+        web = _web(
+            settings,
+            clock,
+            ledger=ledger,
+            messenger=messenger,
+            tracker=tracker,
+            archive=archive,
+        )
         await web.start()
         stack.push_async_callback(web.stop)
         yield App(
@@ -256,7 +298,13 @@ async def opened(
 
 
 def _web(
-    settings: Settings, clock: Clock, *, ledger: Ledger, messenger: Messenger, tracker: Tracker
+    settings: Settings,
+    clock: Clock,
+    *,
+    ledger: Ledger,
+    messenger: Messenger,
+    tracker: Tracker,
+    archive: Archive,
 ) -> WebServer:
     """The public listener, with what it needs to answer."""
 
@@ -282,4 +330,5 @@ def _web(
         port=settings.web_port,
         check=check,
         callback=callbacks.receive,
+        kept=archive.opened,
     )

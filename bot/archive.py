@@ -26,7 +26,8 @@ import yarl
 from bot import images
 from bot.clock import Clock
 from bot.fetch import Fetcher, FetchError
-from bot.keeper import Keeper
+from bot.keeper import Keeper, Shelf, original_name
+from bot.links import Links
 from bot.messenger import Messenger
 from bot.model import Job, Picture, Reply, picture_name
 
@@ -66,9 +67,16 @@ class Archive:
     """Finds pictures; it keeps nothing itself."""
 
     def __init__(
-        self, *, keeper: Keeper, fetcher: Fetcher, messenger: Messenger, clock: Clock
+        self,
+        *,
+        keeper: Keeper,
+        links: Links,
+        fetcher: Fetcher,
+        messenger: Messenger,
+        clock: Clock,
     ) -> None:
         self._keeper = keeper
+        self._links = links
         self._fetcher = fetcher
         self._messenger = messenger
         self._clock = clock
@@ -93,13 +101,21 @@ class Archive:
                 found.append(one)
         return tuple(found)
 
-    def link(self, job: Job) -> str | None:
-        """HiAPI's address of a job's picture while it may live, if it can stand in a message."""
-        if job.outcome is None or not job.outcome.pictures:
-            return None
-        picture = job.outcome.pictures[0]
-        plain = picture.url.startswith("https://") and not set(picture.url) & set("()<> ")
-        return picture.url if plain and self._lives(picture) else None
+    def link(self, found: Found) -> str | None:
+        """An address of the original for a message that cannot hold it; None if there is none."""
+        outcome = found.job.outcome
+        picture = outcome.pictures[0] if outcome is not None and outcome.pictures else None
+        if picture is not None and found.source is Source.HIAPI:
+            plain = picture.url.startswith("https://") and not set(picture.url) & set("()<> ")
+            return picture.url if plain else None
+        if found.source is Source.KEPT:
+            return self._links.address(Shelf.ORIGINALS, original_name(found.job.id))
+        return None
+
+    async def opened(self, token: str) -> bytes | None:
+        """The kept file that a token of one of our addresses opens, or None."""
+        said = self._links.read(token)
+        return None if said is None else await self._keeper.read(*said)
 
     async def _original(self, job: Job, picture: Picture) -> Found | None:
         data = await self._keeper.original(job.id)

@@ -9,7 +9,7 @@ import re
 
 import discord
 
-from bot.render import Card, Tone, Verb
+from bot.render import Card, Shot, Tone, Verb
 
 COLOURS = {
     Tone.WAITING: discord.Colour(0x8A8F98),
@@ -53,6 +53,9 @@ class CardView(discord.ui.LayoutView):
         box.add_item(discord.ui.TextDisplay(f"### {card.heading}\n{_byline(card)}"))
         if card.shots:
             box.add_item(_gallery(card))
+        if card.made_from:
+            box.add_item(discord.ui.TextDisplay(f"-# {card.made_from_title}"))
+            box.add_item(_gallery(card, card.made_from))
         if card.notes:
             # Air between the person's words and the bot's, which else read as one paragraph.
             box.add_item(discord.ui.Separator(visible=False))
@@ -73,11 +76,28 @@ class CardView(discord.ui.LayoutView):
         self.add_item(box)
 
 
-def _gallery(card: Card) -> discord.ui.MediaGallery[CardView]:
+def words(text: str) -> discord.ui.LayoutView:
+    """A few words where a card stood: a message with components takes no other text any more."""
+    view = discord.ui.LayoutView(timeout=None)
+    return view.add_item(discord.ui.TextDisplay(text))
+
+
+def _gallery(
+    card: Card, shots: tuple[Shot, ...] | None = None
+) -> discord.ui.MediaGallery[CardView]:
     gallery: discord.ui.MediaGallery[CardView] = discord.ui.MediaGallery()
-    for shot in card.shots:
-        gallery.add_item(media=f"attachment://{shot.filename}", description=shot.alt or None)
+    for shot in card.shots if shots is None else shots:
+        gallery.add_item(
+            media=f"attachment://{_filename(card, shot)}",
+            description=shot.alt or None,
+            spoiler=card.spoiler,
+        )
     return gallery
+
+
+def _filename(card: Card, shot: Shot) -> str:
+    """The name of an upload; its beginning is what blurs it outside the gallery, too."""
+    return f"SPOILER_{shot.filename}" if card.spoiler else shot.filename
 
 
 def _byline(card: Card) -> str:
@@ -88,6 +108,10 @@ def _byline(card: Card) -> str:
 def files(card: Card) -> list[discord.File]:
     """The card's pictures as uploads, for one attempt: a file is empty after its first use."""
     return [
-        discord.File(io.BytesIO(shot.data), filename=shot.filename, description=shot.alt or None)
-        for shot in card.shots
+        discord.File(
+            io.BytesIO(shot.data),
+            filename=_filename(card, shot),
+            description=shot.alt or None,
+        )
+        for shot in (card.shots if card.plain else (*card.shots, *card.made_from))
     ]

@@ -20,6 +20,7 @@ from bot.ledger import deliveries
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result, Shown
 from bot.model import Delivery, Job, Reply, picture_name
+from bot.references import References
 from bot.render import Card, Shot
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,7 @@ class Deliverer:
         messenger: Messenger,
         ladder: Ladder,
         keeper: Keeper,
+        references: References,
         clock: Clock,
         worker: str,
         release: Callable[[str], Awaitable[None]],
@@ -55,6 +57,7 @@ class Deliverer:
         self._messenger = messenger
         self._ladder = ladder
         self._keeper = keeper
+        self._references = references
         self._clock = clock
         self._worker = worker
         self._release = release
@@ -98,6 +101,8 @@ class Deliverer:
         found, lost = await self._fetch_all(reply)
         limit = reply.target.upload_limit
         card = await self._card(reply, found, lost, limit=limit)
+        beside = await self._references.shots(reply) if found else ()
+        card = render.beside(card, beside, locale=reply.target.locale)
         shown = await self._ladder.climb(reply, card)
         if shown.result is Result.TOO_LARGE and card.shots:
             largest = max(len(shot.data) for shot in card.shots)

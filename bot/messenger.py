@@ -130,8 +130,9 @@ class Messenger:
     async def spinner(self, target: Target) -> Spinner | Literal[False] | None:
         """Our acknowledgement of this interaction if Discord took it and nothing came after it.
 
-        False if there is none: a refusal or an excuse is an answer too, but nobody waits for more
-        after one. None if the token tells nothing.
+        Nothing but the card of a request that waits, that is. False if there is none: a refusal
+        or an excuse is an answer too, but nobody waits for more after one. None if the token
+        tells nothing.
         """
         return await self._scoped(self._spinner(target))
 
@@ -269,7 +270,8 @@ class Messenger:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
         flags = discord.MessageFlags._from_value(int(answer.get("flags") or 0))  # noqa: SLF001
-        return flags.loading and Spinner(int(answer["id"]), private=flags.ephemeral)
+        waits = flags.loading or flags.components_v2
+        return waits and Spinner(int(answer["id"]), private=flags.ephemeral)
 
     async def _media(self, channel_id: int, message_id: int) -> tuple[Media, ...] | None:
         client = self._bound()

@@ -209,7 +209,7 @@ class Job:
     state: State
     request: Request
     created_at: datetime
-    unfinished: bool = False  # the rest of the prompt stands in a file that is not read yet
+    unfinished: bool = False  # a prompt file is not read yet, or an image has no address
     body: bytes | None = field(default=None, repr=False)
     first_post_at: datetime | None = None
     attempts: int = 0

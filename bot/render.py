@@ -88,7 +88,10 @@ class Card:
     footer: str
     shots: tuple[Shot, ...] = ()
     presses: tuple[Press, ...] = ()
+    spoiler: bool = False  # the pictures are blurred until somebody clicks them
     plain: bool = False  # one text and one gallery, for when Discord refuses the rest
+    made_from: tuple[Shot, ...] = ()  # a second gallery, smaller, under a title
+    made_from_title: str = ""
 
     def quiet(self) -> "Card":
         """The same without a word of the person's: what is left when AutoMod objects."""
@@ -266,8 +269,21 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
             heading=heading,
             notes=tuple(notes),
             shots=tuple(shots[job.id] for job in reply.jobs if job.id in shots),
-            presses=(Press(Verb.AGAIN, _("Again")), Press(Verb.DELETE, _("Delete"))),
+            presses=(
+                Press(Verb.AGAIN, _("Again")),
+                Press(Verb.ORIGINAL, _("Original")),
+                Press(Verb.DM, _("Send to DMs")),
+                Press(Verb.DELETE, _("Delete")),
+            ),
         )
+
+
+def beside(card: Card, references: tuple[Shot, ...], *, locale: str) -> Card:
+    """A card with pictures that also shows what they were made from, if there is anything."""
+    if not card.shots or not references:
+        return card
+    with i18n.use(locale):
+        return replace(card, made_from=references, made_from_title=_("Made from"))
 
 
 def linked(reply: Reply, links: tuple[str, ...]) -> Card:
@@ -320,6 +336,7 @@ def _card(
         notes=notes,
         footer=_footer(reply),
         shots=shots,
+        spoiler=reply.spoiler,
         presses=presses,
     )
 

@@ -4,18 +4,19 @@ It owns the order of those steps; it never decides what may be asked for.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import discord
 import structlog
 
-from bot import render
+from bot import cards, render
 from bot.catalog import Complaint
 from bot.intake import Ask, Intake
 from bot.model import Reply, Request
 from cogs import uploads
 from cogs.interactions import Interaction, place, target, whisper
+from cogs.reuploads import Reupload
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
         return
     received = await intake.receive(
         Ask(
-            request=wish.request,
+            request=_owned(wish, interaction.user.id),
             target=target(interaction, intake, private=wish.private),
             place=place(interaction),
             count=wish.count,
@@ -86,26 +87,63 @@ async def _acknowledge(interaction: Interaction, wish: Wish, intake: Intake, rep
             # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
             log.warning("reply.acknowledgement_unknown", reply=reply.id, cause=str(error))
         return
-    complaint = await uploads.look(wish.images)
-    if complaint is None and wish.prompt_file is not None:
-        rest = await uploads.text(wish.prompt_file)
-        complaint = rest if isinstance(rest, Complaint) else await intake.complete(reply, rest)
+    upload = Reupload(interaction, reply, clock=intake.clock)
+    complaint = await _complete(wish, intake, reply, upload)
     # Discord may make an answer private that was not asked to be.
     hidden = bool(taken and taken.is_ephemeral()) or private
     if complaint is not None:
         # In this order: a crash in between leaves no spinner that nobody ends.
         try:
-            await _take_back(interaction, complaint, private=hidden)
+            await _take_back(interaction, complaint, private=hidden, carded=upload.carded)
         finally:
             await intake.withdraw(reply, why="the upload was refused")
         return
     await intake.confirm(reply, message_id=taken.message_id if taken else None, private=hidden)
 
 
-async def _take_back(interaction: Interaction, complaint: Complaint, *, private: bool) -> None:
-    """Refuse after the acknowledgement: a public spinner goes, the reason is said privately."""
-    if private:
-        text = render.complaint(complaint, locale=str(interaction.locale))
+def _owned(wish: Wish, user_id: int) -> Request:
+    """The request, whose images of just now are this person's."""
+    handed_in = {image.url for image in wish.images}
+    references = (
+        replace(each, owner=user_id) if each.url in handed_in else each
+        for each in wish.request.references
+    )
+    return replace(wish.request, references=tuple(references))
+
+
+async def _complete(wish: Wish, intake: Intake, reply: Reply, upload: Reupload) -> Complaint | None:
+    """Read what was handed in, and let every image have an address that HiAPI can fetch."""
+    digests = await uploads.look(wish.images, keep=intake.references.keep)
+    if isinstance(digests, Complaint):
+        return digests
+    rest = await uploads.text(wish.prompt_file) if wish.prompt_file is not None else None
+    if isinstance(rest, Complaint):
+        return rest
+    references = await intake.references.renew(
+        [
+            replace(each, digest=digests.get(each.url, each.digest))
+            for each in reply.jobs[0].request.references
+        ],
+        user_id=reply.target.user_id,
+        upload=upload,
+        limit=reply.target.upload_limit,
+    )
+    if isinstance(references, Complaint):
+        return references
+    return await intake.complete(reply, rest=rest, references=references)
+
+
+async def _take_back(
+    interaction: Interaction, complaint: Complaint, *, private: bool, carded: bool
+) -> None:
+    """Refuse after the acknowledgement: a public answer goes, the reason is said privately."""
+    text = render.complaint(complaint, locale=str(interaction.locale))
+    if private and carded:
+        await interaction.edit_original_response(view=cards.words(text))
+    elif private:
         await interaction.edit_original_response(content=text)
-        return
-    await whisper(interaction, complaint)
+    elif carded:
+        await interaction.followup.send(text, ephemeral=True)
+        await interaction.delete_original_response()
+    else:
+        await whisper(interaction, complaint)

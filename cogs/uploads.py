@@ -1,10 +1,11 @@
 """What a person hands in with a command: reference images and prompt files, checked.
 
 It owns the checks by name and size before the acknowledgement and by content after it; it never
-keeps a file.
+keeps a file itself.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import discord
@@ -15,6 +16,9 @@ from bot.i18n import N_
 
 TEXT_BYTES = 200 * 1024
 SECONDS = 20.0
+
+# Keeps an image for later presses; the name to find it by, or None if it cannot be kept.
+Keep = Callable[[bytes], Awaitable[str | None]]
 
 
 def check(
@@ -52,8 +56,14 @@ def check(
     return None
 
 
-async def look(references: tuple[discord.Attachment, ...]) -> Complaint | None:
-    """Read each reference once: its name may promise an image that its bytes are not."""
+async def look(
+    references: tuple[discord.Attachment, ...], *, keep: Keep
+) -> dict[str, str] | Complaint:
+    """Read each reference once: its name may promise an image that its bytes are not.
+
+    What `keep` gives for the bytes of an image, by the image's address; images without are absent.
+    """
+    digests: dict[str, str] = {}
     # One limit for all of them: an ask that stays unconfirmed for a minute counts as abandoned.
     deadline = asyncio.get_running_loop().time() + SECONDS
     for reference in references:
@@ -70,7 +80,10 @@ async def look(references: tuple[discord.Attachment, ...]) -> Complaint | None:
             )
         except images.ImageError:
             return _damaged(reference)
-    return None
+        digest = await keep(data)
+        if digest is not None:
+            digests[reference.url] = digest
+    return digests
 
 
 async def text(prompt_file: discord.Attachment) -> str | Complaint:
