@@ -128,7 +128,8 @@ class Keeper:
             return
         if self._used is None or self._used + len(data) > self._cap:
             self._prune(len(data))
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._folder, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = path.with_name(f"{secrets.token_hex(8)}{PART}")
         try:
             with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
