@@ -159,14 +159,29 @@ async def test_an_image_found_in_a_message_is_read_there_again(open_wired):
         assert pictured(world, again, fox)
 
 
+async def test_a_message_that_may_not_be_read_any_more_gives_nothing(open_wired):
+    async with open_wired() as world:
+        shown = await world.command("imagine", {"prompt": "a red fox"})
+        first = await remixed(world)
+        await amended(world, first, channel_id=shown.channel.id, message_id=shown.message.id)
+        look = "GET /channels/{channel}/messages/{message}"
+        refused = world.discord.fault(faults.refuse(403, code=50001), on=look)
+        again = await world.press(first.message, "again")
+        assert refused.fired == 1
+        assert len(again.followups) == 1
+        assert pictured(world, again, RED)
+
+
 @pytest.mark.parametrize("how", ["linked", "refused"])
 async def test_a_message_that_was_deleted_gives_nothing(open_wired, how):
     async with open_wired(public_url=wired.PUBLIC if how == "linked" else "") as world:
         first = await remixed(world)
         digest = {} if how == "linked" else {"digest": None}
         await amended(world, first, channel_id=first.channel.id, message_id=1234 << 22, **digest)
+        world.discord.fault(faults.refuse(403, code=50013), on=FOLLOW_UP, times=how == "linked")
         again = await world.press(first.message, "again")
         if how == "linked":
+            assert world.fetched[-1].startswith(wired.PUBLIC)
             assert pictured(world, again, RED)
         else:
             await nothing_came_of(world, again, said=GONE)
