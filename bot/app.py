@@ -90,7 +90,7 @@ class App:
 
     async def sync(self) -> bool:
         """Tell Discord of the commands if they changed since it was last told."""
-        fingerprint = self.bot.fingerprint()
+        fingerprint = await self.bot.fingerprint()
         if await self.ledger.run(verbs.fact, COMMANDS_FACT) == fingerprint:
             return False
         await self.bot.tree.sync()
@@ -185,6 +185,7 @@ async def opened(
             expected=tracker.expected,
             held=lambda: submitter.held_by,
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
+            running_limit=settings.member_running,
         )
         intake = Intake(
             ledger=ledger,

@@ -16,6 +16,7 @@ from discord.ext import commands
 
 from bot import i18n
 from bot.errors import WORDS, Code
+from bot.translator import Translator
 
 log = structlog.get_logger(__name__)
 
@@ -88,8 +89,10 @@ class EaselBot(commands.AutoShardedBot):
         self._own_cogs = cogs
         self._buttons = buttons
         self._on_login = ready
+        self._translator = Translator()
 
     async def setup_hook(self) -> None:
+        await self.tree.set_translator(self._translator)
         for cog in self._own_cogs:
             await self.add_cog(cog)
         self.add_dynamic_items(*self._buttons)
@@ -107,7 +110,10 @@ class EaselBot(commands.AutoShardedBot):
         if interaction is not None:
             await excuse(interaction)
 
-    def fingerprint(self) -> str:
-        """A hash of all commands: Discord is told again only when it changes."""
-        described = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+    async def fingerprint(self) -> str:
+        """A hash of all commands, in all languages: Discord is told again when it changes."""
+        described = [
+            await command.get_translated_payload(self.tree, self._translator)
+            for command in self.tree.get_commands()
+        ]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

@@ -51,6 +51,7 @@ class Progress:
         expected: Callable[[str], timedelta],
         held: Callable[[], Code | None],
         wait: Callable[[int], timedelta],
+        running_limit: int,
     ) -> None:
         self._ledger = ledger
         self._messenger = messenger
@@ -58,6 +59,7 @@ class Progress:
         self._expected = expected
         self._held = held
         self._wait = wait
+        self._running_limit = running_limit
         self._places: dict[str, render.Place] = {}
         self._head_at: datetime | None = None
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
@@ -138,24 +140,37 @@ class Progress:
         if self._head_at is not None and now - self._head_at < APART:
             return
         self._head_at = now
-        for reply_id in await self._ledger.run(queue.head, limit=render.PLACES_SHOWN):
+        head = await self._ledger.run(
+            queue.head, limit=render.PLACES_SHOWN, running_limit=self._running_limit
+        )
+        # Those that wait for pictures of their own person stand in no such row.
+        own = sorted((place.own, reply_id) for reply_id, place in self._places.items() if place.own)
+        for reply_id in [*head, *(each for _, each in own[: render.PLACES_SHOWN])]:
             self.changed(reply_id)
 
     def _ahead(self, reply_id: str) -> int:
         place = self._places.get(reply_id)
-        return 0 if place is None else place.ahead
+        return 0 if place is None else place.ahead + place.own
 
     async def _place(self, reply: Reply, now: datetime) -> render.Place | None:
         """Where a reply stands; the expected time is kept for as long as the place is."""
-        job = next((job for job in reply.jobs if job.state is State.QUEUED), None)
-        ahead = None if job is None else await self._ledger.run(queue.queue_place, job.id)
-        if job is None or ahead is None:
+        queued = [job for job in reply.jobs if job.state is State.QUEUED]
+        limit = self._running_limit
+        stands = None
+        if queued:
+            stands = await self._ledger.run(queue.standing, queued[0].id, running_limit=limit)
+        if stands is None:
             self._places.pop(reply.id, None)
             return None
         known = self._places.get(reply.id)
-        if known is None or known.ahead != ahead:
-            ready_at = now + self._wait(ahead) + self._expected(job.request.model)
-            known = self._places[reply.id] = render.Place(ahead=ahead, ready_at=ready_at)
+        if known is None or (known.ahead, known.own) != (stands.ahead, stands.own):
+            # Ready with its last picture; of one person's pictures `limit` are made at a time.
+            behind = len(queued) - 1
+            rounds = 1 + -(-(stands.own + behind) // limit) if stands.own else 1 + behind // limit
+            wait = self._wait(stands.ahead + behind)
+            ready_at = now + wait + rounds * self._expected(queued[0].request.model)
+            known = render.Place(ahead=stands.ahead, own=stands.own, ready_at=ready_at)
+            self._places[reply.id] = known
         return known
 
     def _forget(self, reply_id: str) -> None:

@@ -69,10 +69,14 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A waiting reply's place in the queue (0 is next) and when its picture may be expected."""
+    """A waiting reply's place in the queue (0 is next) and when its picture may be expected.
+
+    `own` is how many pictures of the same person must end before it may begin at all.
+    """
 
     ahead: int
     ready_at: datetime
+    own: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +175,18 @@ def _queued(place: Place | None, held: Code | None, now: datetime) -> tuple[str,
         return (_held(held),)
     if place is None:
         return (_("Your picture begins as soon as it is your turn."),)
-    if place.ahead > PLACES_SHOWN:
+    if place.own > PLACES_SHOWN:
+        where = _("It waits for more than {count} of your own.").format(count=PLACES_SHOWN)
+        return (where,)
+    if place.ahead > PLACES_SHOWN and not place.own:
         return (_("More than {count} pictures are before yours.").format(count=PLACES_SHOWN),)
-    if place.ahead == 0:
+    if place.own:
+        where = ngettext(
+            "It begins when {count} of your other pictures is done.",
+            "It begins when {count} of your other pictures are done.",
+            place.own,
+        ).format(count=place.own)
+    elif place.ahead == 0:
         where = _("Yours is next.")
     else:
         where = ngettext(

@@ -12,9 +12,10 @@ def choices(values: tuple[str, ...], *, default: str) -> list[app_commands.Choic
     """Options of an enum, the default marked and first."""
     ordered = [default, *(value for value in values if value != default)]
     mark = i18n.N_("{value} (default)")
+    marked = app_commands.locale_str(
+        mark.format(value=default), template=mark, values={"value": default}
+    )
     return [
-        app_commands.Choice(
-            name=mark.format(value=value) if value == default else value, value=value
-        )
+        app_commands.Choice(name=marked if value == default else value, value=value)
         for value in ordered
     ]

@@ -13,33 +13,107 @@ from bot.ledger.schema import jobs, replies
 from bot.model import Delivery, End, Outcome, Reply, State
 
 
-def queue_place(conn: sa.Connection, job_id: str) -> int | None:
-    """How many queued jobs are served before this one, or None if it is not in the queue."""
-    mine = conn.execute(
-        sa.select(jobs.c.turn, jobs.c.created_at).where(
-            jobs.c.id == job_id, jobs.c.state == State.QUEUED
-        )
-    ).one_or_none()
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a queued job stands: `ahead` jobs of others and its own person are served before it.
+
+    Whoever has as many pictures under way as one person may is passed over, so what waits for
+    that is not counted; `own` is how many pictures of the same person must end before this one
+    may begin (0: it waits for its turn alone).
+    """
+
+    ahead: int
+    own: int = 0
+
+
+def standing(
+    conn: sa.Connection, job_id: str, *, running_limit: int = verbs.NO_LIMIT
+) -> Standing | None:
+    """Where a job stands in the queue, or None if it is not in it."""
+    mine = conn.execute(_MINE, {"this": job_id}).one_or_none()
     if mine is None:
         return None
-    ahead = sa.tuple_(jobs.c.turn, jobs.c.created_at, jobs.c.id) < sa.tuple_(
-        sa.literal(mine.turn),
-        sa.literal(mine.created_at, jobs.c.created_at.type),
-        sa.literal(job_id),
-    )
-    count = sa.select(sa.func.count()).where(jobs.c.state == State.QUEUED, ahead)
-    return int(conn.scalar(count) or 0)
+    values = {
+        "this": job_id,
+        "turn": mine.turn,
+        "at": mine.created_at,
+        "user": mine.user_id,
+        "most": running_limit,
+    }
+    row = conn.execute(_STANDING, values).one()
+    before_mine = min(row.own, max(0, running_limit - row.under_way))
+    own = max(0, row.under_way + row.own - running_limit + 1)
+    return Standing(ahead=int(row.others) + before_mine, own=own)
 
 
-def head(conn: sa.Connection, *, limit: int) -> list[str]:
-    """The replies of the first `limit` queued jobs, in the order they are served."""
-    found = conn.scalars(
-        sa.select(jobs.c.reply_id)
-        .where(jobs.c.state == State.QUEUED)
-        .order_by(jobs.c.turn, jobs.c.created_at, jobs.c.id)
-        .limit(limit)
+_UNDER_WAY = jobs.c.state.in_([State.SUBMITTING, State.SUBMITTED])
+_MINE = sa.select(jobs.c.turn, jobs.c.created_at, jobs.c.user_id).where(
+    jobs.c.id == sa.bindparam("this"), jobs.c.state == State.QUEUED
+)
+_USER = sa.bindparam("user", type_=sa.BigInteger)
+_waiting = (
+    sa.select(jobs.c.user_id, sa.func.count().label("jobs"))
+    .where(
+        jobs.c.state == State.QUEUED,
+        sa.tuple_(jobs.c.turn, jobs.c.created_at, jobs.c.id)
+        < sa.tuple_(
+            sa.bindparam("turn", type_=jobs.c.turn.type),
+            sa.bindparam("at", type_=jobs.c.created_at.type),
+            sa.bindparam("this", type_=jobs.c.id.type),
+        ),
     )
-    return list(dict.fromkeys(found))
+    .group_by(jobs.c.user_id)
+    .cte("waiting")
+)
+_running = (
+    sa.select(jobs.c.user_id, sa.func.count().label("jobs"))
+    .where(_UNDER_WAY)
+    .group_by(jobs.c.user_id)
+    .cte("running")
+)
+_free = sa.bindparam("most", type_=sa.Integer) - sa.func.coalesce(_running.c.jobs, 0)
+_served = sa.case(
+    (_waiting.c.jobs <= _free, _waiting.c.jobs), (_free > 0, _free), else_=sa.literal(0)
+)
+_STANDING = sa.select(
+    sa.select(sa.func.coalesce(sa.func.sum(_served), 0))
+    .select_from(_waiting.outerjoin(_running, _running.c.user_id == _waiting.c.user_id))
+    .where(_waiting.c.user_id != _USER)
+    .scalar_subquery()
+    .label("others"),
+    sa.func.coalesce(
+        sa.select(_waiting.c.jobs).where(_waiting.c.user_id == _USER).scalar_subquery(), 0
+    ).label("own"),
+    sa.func.coalesce(
+        sa.select(_running.c.jobs).where(_running.c.user_id == _USER).scalar_subquery(), 0
+    ).label("under_way"),
+)
+
+
+def head(conn: sa.Connection, *, limit: int, running_limit: int = verbs.NO_LIMIT) -> list[str]:
+    """The replies of the first `limit` jobs that may be served, in the order of serving."""
+    values = {"count": limit, "most": running_limit}
+    return list(dict.fromkeys(conn.scalars(_HEAD, values)))
+
+
+_in_order = (jobs.c.turn, jobs.c.created_at, jobs.c.id)
+_ranked = (
+    sa.select(
+        jobs.c.reply_id,
+        *_in_order,
+        jobs.c.user_id,
+        sa.func.row_number().over(partition_by=jobs.c.user_id, order_by=_in_order).label("rank"),
+    )
+    .where(jobs.c.state == State.QUEUED)
+    .subquery()
+)
+_HEAD = (
+    sa.select(_ranked.c.reply_id)
+    .outerjoin(_running, _running.c.user_id == _ranked.c.user_id)
+    .where(_ranked.c.rank <= _free)
+    .order_by(_ranked.c.turn, _ranked.c.created_at, _ranked.c.id)
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,8 @@ async def queued(ledger, *, now=NOW, **changes):
     return reply
 
 
-async def claim(ledger, *, worker="ada", now=NOW):
-    return await ledger.run(verbs.claim_queued, worker=worker, now=now, lease=LEASE)
+async def claim(ledger, *, worker="ada", now=NOW, **limits):
+    return await ledger.run(verbs.claim_queued, worker=worker, now=now, lease=LEASE, **limits)
 
 
 async def freeze(ledger, job_id, *, worker="ada", body=b"{}", now=NOW):
@@ -269,7 +269,7 @@ class TestValues:
     async def test_what_nobody_wrote_is_none(self, ledger):
         assert await ledger.run(verbs.reply_of, "nothing") is None
         assert await ledger.run(verbs.job_of, "nothing") is None
-        assert await ledger.run(queue.queue_place, "nothing") is None
+        assert await ledger.run(queue.standing, "nothing") is None
         assert await ledger.run(verbs.fact, "nothing") is None
 
     async def test_a_fact_takes_the_place_of_its_last_value(self, ledger):
@@ -406,20 +406,48 @@ class TestTurns:
         reply = await queued(ledger, count=4)
         assert [(await claim(ledger)).slot for _ in reply.jobs] == [0, 1, 2, 3]
 
+    async def test_who_is_passed_over_stands_before_nobody(self, ledger):
+        """Whatever is served until nothing more may be: each stood as far back as it came."""
+        under_way = {1: 2, 2: 1, 3: 0}
+        for user_id, count in under_way.items():
+            if count:
+                for job in (await queued(ledger, count=count, user_id=user_id)).jobs:
+                    await claim(ledger)
+                    await freeze(ledger, job.id)
+                    await ledger.run(verbs.submitted, job.id, task_id=job.id, now=NOW)
+        replies = [
+            await queued(ledger, count=3, user_id=user_id, now=NOW + user_id * SECOND)
+            for user_id in under_way
+        ]
+        stood = {
+            job.id: await ledger.run(queue.standing, job.id, running_limit=2)
+            for reply in replies
+            for job in reply.jobs
+        }
+        served = []
+        while (job := await claim(ledger, now=NOW + LEASE, running_limit=2)) is not None:
+            await freeze(ledger, job.id, now=NOW + LEASE)
+            await ledger.run(verbs.submitted, job.id, task_id=job.id, now=NOW)
+            served.append(job.id)
+        assert [stood[job_id].ahead for job_id in served] == list(range(len(served)))
+        assert {job_id for job_id, each in stood.items() if not each.own} == set(served)
+        assert [stood[job.id].own for job in replies[0].jobs] == [1, 2, 3]
+        assert [stood[job.id].own for job in replies[2].jobs] == [0, 0, 1]
+
     async def test_the_place_in_the_queue_is_how_many_are_served_before(self, ledger):
         first = await queued(ledger, count=3, user_id=1)
         second = await queued(ledger, count=2, user_id=2, now=NOW + SECOND)
         places = {}
         for job in first.jobs + second.jobs:
-            places[job.id] = await ledger.run(queue.queue_place, job.id)
+            places[job.id] = (await ledger.run(queue.standing, job.id)).ahead
         later = NOW + LEASE
         order = []
         for _ in range(5):
             job = await claim(ledger, now=later)
             order.append(job.id)
-            assert await ledger.run(queue.queue_place, job.id) == 0
+            assert await ledger.run(queue.standing, job.id) == queue.Standing(ahead=0)
             await freeze(ledger, job.id, now=later)
-            assert await ledger.run(queue.queue_place, job.id) is None
+            assert await ledger.run(queue.standing, job.id) is None
         assert [places[job_id] for job_id in order] == [0, 1, 2, 3, 4]
 
     @settings(

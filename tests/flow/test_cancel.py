@@ -299,7 +299,7 @@ async def test_an_edit_under_way_ends_before_the_card_that_says_cancelled(studio
     assert not studio.app.progress._edits
 
 
-@pytest.mark.parametrize("read", [verbs.reply_of, queue.queue_place])
+@pytest.mark.parametrize("read", [verbs.reply_of, queue.standing])
 async def test_a_card_that_is_being_written_when_the_cancel_comes_is_not_sent(
     studio, monkeypatch, read
 ):

@@ -42,7 +42,7 @@ async def test_within_a_budget_that_admits_a_few(open_studio):
         assert 1 <= admitted <= 4
         late = await studio.imagine("B", who=studio.someone("latecomer"))
         [job] = (await studio.reply(late)).jobs
-        assert await studio.app.ledger.run(queue.queue_place, job.id) <= 2
+        assert (await studio.app.ledger.run(queue.standing, job.id)).ahead <= 2
         assert await studio.submit() == 0
         assert studio.hiapi.tasks.answers["create", 429] == 0
 

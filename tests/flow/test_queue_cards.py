@@ -167,17 +167,48 @@ async def test_an_expected_time_that_has_passed_is_not_left_standing(open_studio
         waiting = await studio.imagine("second")
         await studio.submit()
         await progress(studio)
-        assert expected_in(studio, waiting) == EXPECTED
+        # Another one of theirs has to end first.
+        assert expected_in(studio, waiting) == 2 * EXPECTED
         first = edits(studio)
         for _ in range(20):
             studio.clock.move(3)
             await progress(studio)
         text = studio.shown(waiting).text
-        assert "Yours is next." in text
+        assert "It begins when 1 of your other pictures is done." in text
         assert "Expected" not in text
         # The guess goes once; the card of the one that runs grows old twice.
         # The guess goes once; the card of the one that runs grows old twice.
         assert edits(studio) - first == 3
+
+
+async def test_a_place_counts_nobody_who_is_passed_over(open_studio):
+    async with open_studio(member_running=1) as studio:
+        busy = studio.someone("busy")
+        for number in range(4):
+            await studio.imagine(f"{number} [forever]", who=busy)
+        assert await studio.submit() == 1
+        mine = await studio.imagine("mine")
+        second = await studio.imagine("second")
+        await all_shown(studio)
+        assert place(studio, mine) == 0
+        assert "It begins when 1 of your other pictures is done." in studio.shown(second).text
+
+
+async def test_a_card_that_waits_for_the_persons_own_says_so_and_moves_up(open_studio):
+    async with open_studio(member_running=2) as studio:
+        results = [await studio.imagine(f"A{number}") for number in range(5)]
+        assert await studio.submit() == 2
+        await all_shown(studio)
+        waits = [re.findall(r"when (\d+) of your", studio.shown(each).text) for each in results]
+        assert waits == [[], [], ["1"], ["2"], ["3"]]
+        studio.tasks[0].stages = (0.0, 0.0, 0.0)
+        studio.tasks[1].stages = (0.0, 600.0, 0.0)
+        studio.clock.move(6)
+        await studio.look()
+        await all_shown(studio)
+        assert place(studio, results[2]) == 0
+        waits = [re.findall(r"when (\d+) of your", studio.shown(each).text) for each in results[3:]]
+        assert waits == [["1"], ["2"]]
 
 
 async def test_nothing_is_edited_in_the_last_seconds_of_a_token(studio):

@@ -73,6 +73,7 @@ async def test_a_command_becomes_a_picture_and_sigterm_ends_well(discord, hiapi,
         assert message.attachments[0].size > 1000
         assert message.edits[-1].files[0].sha256
         assert "heron" in message.text
+        assert "Hier ist dein Bild" in message.text
 
         process.send_signal(signal.SIGTERM)
         asked_at = time.monotonic()
