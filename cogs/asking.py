@@ -28,8 +28,8 @@ RETRY_PAUSE = 1.0  # seconds that discord.py waits at least before it tries a se
 class Wish:
     """What a command, a button or a form asks for.
 
-    `images` are those of the request's references that were handed in just now. `made_from` and
-    `made_by` are the reply and its button, where one was pressed.
+    `images` are the request's references in their order, if they were handed in just now.
+    `made_from` and `made_by` are the reply and its button, where one was pressed.
     """
 
     request: Request
@@ -102,13 +102,11 @@ async def _acknowledge(interaction: Interaction, wish: Wish, intake: Intake, rep
 
 
 def _owned(wish: Wish, user_id: int) -> Request:
-    """The request, whose images of just now are this person's."""
-    handed_in = {image.url for image in wish.images}
-    references = (
-        replace(each, owner=user_id) if each.url in handed_in else each
-        for each in wish.request.references
-    )
-    return replace(wish.request, references=tuple(references))
+    """The request, whose images are this person's if they were handed in or picked just now."""
+    if not wish.images:
+        return wish.request
+    references = tuple(replace(each, owner=user_id) for each in wish.request.references)
+    return replace(wish.request, references=references)
 
 
 async def _complete(wish: Wish, intake: Intake, reply: Reply, upload: Reupload) -> Complaint | None:
@@ -119,11 +117,12 @@ async def _complete(wish: Wish, intake: Intake, reply: Reply, upload: Reupload) 
     rest = await uploads.text(wish.prompt_file) if wish.prompt_file is not None else None
     if isinstance(rest, Complaint):
         return rest
+    handed_in = reply.jobs[0].request.references
+    if wish.images:
+        pairs = zip(handed_in, digests, strict=True)
+        handed_in = tuple(replace(each, digest=digest) for each, digest in pairs)
     references = await intake.references.renew(
-        [
-            replace(each, digest=digests.get(each.url, each.digest))
-            for each in reply.jobs[0].request.references
-        ],
+        handed_in,
         user_id=reply.target.user_id,
         upload=upload,
         limit=reply.target.upload_limit,

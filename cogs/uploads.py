@@ -58,12 +58,12 @@ def check(
 
 async def look(
     references: tuple[discord.Attachment, ...], *, keep: Keep
-) -> dict[str, str] | Complaint:
+) -> list[str | None] | Complaint:
     """Read each reference once: its name may promise an image that its bytes are not.
 
-    What `keep` gives for the bytes of an image, by the image's address; images without are absent.
+    What `keep` gives for the bytes of each, in their order.
     """
-    digests: dict[str, str] = {}
+    digests: list[str | None] = []
     # One limit for all of them: an ask that stays unconfirmed for a minute counts as abandoned.
     deadline = asyncio.get_running_loop().time() + SECONDS
     for reference in references:
@@ -80,9 +80,7 @@ async def look(
             )
         except images.ImageError:
             return _damaged(reference)
-        digest = await keep(data)
-        if digest is not None:
-            digests[reference.url] = digest
+        digests.append(await keep(data))
     return digests
 
 
