@@ -4,8 +4,9 @@ It alone names concrete classes; it never does a stage's work.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,44 +14,39 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
-from bot import fetch
+from bot import doors, fetch
+from bot.archive import Archive
 from bot.callbacks import Callbacks
 from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
+from bot.copies import Copies
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
-from bot.fetch import Fetcher, FetchError
+from bot.fetch import Fetcher
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.intake import Intake
+from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
+from bot.links import KEY_BYTES, Links
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
-from bot.model import Job, Reply
+from bot.model import Job
 from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
 from bot.recent import Recent
 from bot.recovery import Recovery
-from bot.render import Verb
+from bot.references import References
 from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tastes import Tastes
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
-from cogs import buttons, editing, history, preferences, remix_form, uploads, variations
-from cogs.buttons import Buttons
-from cogs.forms import Forms
-from cogs.help import Help
-from cogs.history import History
-from cogs.imagine import Imagine
-from cogs.job import Job as JobCommand
-from cogs.preferences import Preferences
-from cogs.remix import Remix
-from cogs.remixing import Remixing
+from cogs import uploads
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +54,8 @@ SUBMITTERS = 8
 LAST_EDITS = 2.0  # seconds that edits of waiting cards may still take at the end
 DELIVERERS = 6  # each holds the pictures of one reply in memory
 COMMANDS_FACT = "commands"
+LINKS_FACT = "links"
+LINK_MARGIN = timedelta(hours=2)  # what a kept image is linked for, beyond the longest queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +76,8 @@ class App:
     deliverer: Deliverer
     recovery: Recovery
     messenger: Messenger
+    keeper: Keeper
+    archive: Archive
     web: WebServer
     loops: tuple[Loop, ...]
 
@@ -150,6 +150,7 @@ async def opened(
             discord_files = (await stack.enter_async_context(files)).fetch
         media = Media(fetch=discord_files, trusted=settings.discord_trusted_hosts)
         messenger = Messenger(clock=clock)
+        kept = await _kept(settings, clock, ledger=ledger, fetcher=fetcher, messenger=messenger)
 
         # The stages do not know each other: each is handed what to call when a row has moved.
         def queued(reply_id: str) -> None:
@@ -199,6 +200,7 @@ async def opened(
             ),
             day_limit=settings.max_jobs_per_day,
             member_limit=settings.member_waiting,
+            references=kept.references,
             clock=clock,
             queued=queued,
             released=progress.release,
@@ -206,7 +208,7 @@ async def opened(
         )
         past = Past(
             ledger=ledger,
-            pictures=_AtHiapi(fetcher),
+            pictures=kept.archive,
             stands=messenger.stands,
             waiting=progress.card,
             clock=clock,
@@ -232,6 +234,8 @@ async def opened(
             fetcher=fetcher,
             messenger=messenger,
             ladder=Ladder(ledger=ledger, messenger=messenger, clock=clock, worker=worker),
+            keeper=kept.keeper,
+            references=kept.references,
             catalog=catalog,
             clock=clock,
             worker=worker,
@@ -248,13 +252,28 @@ async def opened(
         noting = Loop("notes", progress.note, interval=10.0)
         recovering = Loop("recovery", recovery.step, interval=15.0)
 
-        bot = _bot(
+        bot = doors.gateway(
             settings,
-            _Doors(intake=intake, past=past, recent=recent, tastes=tastes, media=media),
+            doors.Doors(
+                intake=intake,
+                past=past,
+                recent=recent,
+                tastes=tastes,
+                media=media,
+                archive=kept.archive,
+                copies=kept.copies,
+            ),
             messenger=messenger,
             shard_count=shard_count,
         )
-        web = _web(settings, clock, ledger=ledger, messenger=messenger, tracker=tracker)
+        web = _web(
+            settings,
+            clock,
+            ledger=ledger,
+            messenger=messenger,
+            tracker=tracker,
+            archive=kept.archive,
+        )
         await web.start()
         stack.push_async_callback(web.stop)
         yield App(
@@ -272,6 +291,8 @@ async def opened(
             deliverer=deliverer,
             recovery=recovery,
             messenger=messenger,
+            keeper=kept.keeper,
+            archive=kept.archive,
             web=web,
             loops=(
                 submitting,
@@ -282,83 +303,65 @@ async def opened(
                 noting,
                 recovering,
                 Loop("adoption", tracker.adopt, interval=15.0),
+                Loop("keeper", kept.keeper.step, interval=600.0),
             ),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Doors:
-    """What the cogs may call."""
+class _Kept:
+    """What is kept of pictures and references, and the ways to have them again."""
 
-    intake: Intake
-    past: Past
-    recent: Recent
-    tastes: Tastes
-    media: Media
+    keeper: Keeper
+    archive: Archive
+    references: References
+    copies: Copies
 
 
-def _bot(
-    settings: Settings, doors: _Doors, *, messenger: Messenger, shard_count: int | None
-) -> EaselBot:
-    """The gateway client with every command, button and form."""
-    intake = doors.intake
-
-    async def ready(bot: EaselBot) -> None:
-        messenger.bind(bot)
-
-    remixing = Remixing(intake=intake, media=doors.media)
-    presses = {
-        **buttons.presses(intake),
-        **variations.presses(intake),
-        **editing.presses(intake),
-        Verb.REMIX: remixing.press,
-    }
-    forms = {**editing.handlers(intake), remix_form.NAME: remixing.submitted}
-    return EaselBot(
-        cogs=(
-            Imagine(intake=intake, tastes=doors.tastes, recently=doors.recent),
-            Remix(intake=intake, tastes=doors.tastes, recently=doors.recent),
-            Buttons(presses=presses),
-            Forms(handlers=forms),
-            History(past=doors.past),
-            JobCommand(past=doors.past, recent=doors.recent, intake=intake),
-            Preferences(tastes=doors.tastes),
-            Help(day_limit=settings.max_jobs_per_day, waiting=settings.member_waiting),
+async def _kept(
+    settings: Settings, clock: Clock, *, ledger: Ledger, fetcher: Fetcher, messenger: Messenger
+) -> _Kept:
+    keeper = Keeper(
+        folder=settings.keep_folder,
+        days=settings.keep_originals_days,
+        megabytes=settings.keep_megabytes,
+        clock=clock,
+    )
+    queue_max_age = timedelta(seconds=settings.queue_max_age)
+    key = await ledger.run(verbs.settled_fact, LINKS_FACT, value=secrets.token_hex(KEY_BYTES))
+    links = Links(
+        # Nothing is kept, so nothing must be promised.
+        public_url=settings.public_url if keeper.keeps else "",
+        key=bytes.fromhex(key),
+        life=queue_max_age + LINK_MARGIN,
+        clock=clock,
+    )
+    references = References(
+        keeper=keeper,
+        fetcher=fetcher,
+        messenger=messenger,
+        links=links,
+        clock=clock,
+        queue_max_age=queue_max_age,
+    )
+    return _Kept(
+        keeper=keeper,
+        archive=Archive(
+            keeper=keeper, links=links, fetcher=fetcher, messenger=messenger, clock=clock
         ),
-        menus=remixing.menus,
-        buttons=(*history.controls(doors.past, intake), *preferences.controls(doors.tastes)),
-        ready=ready,
-        allow_dms=settings.allow_dms,
-        allow_user_install=settings.allow_user_install,
-        shard_count=shard_count,
+        references=references,
+        copies=Copies(messenger=messenger, references=references),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    job: Job
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _AtHiapi:
-    """Finished pictures, as long as HiAPI's addresses of them live."""
-
-    fetcher: Fetcher
-
-    async def pictures(self, reply: Reply) -> tuple[_Fetched, ...]:
-        found = []
-        for job in reply.jobs:
-            if job.outcome is None or not job.outcome.pictures:
-                continue
-            with suppress(FetchError):
-                picture = await self.fetcher.fetch(job.outcome.pictures[0].url)
-                found.append(_Fetched(job, picture.data))
-        return tuple(found)
-
-
 def _web(
-    settings: Settings, clock: Clock, *, ledger: Ledger, messenger: Messenger, tracker: Tracker
+    settings: Settings,
+    clock: Clock,
+    *,
+    ledger: Ledger,
+    messenger: Messenger,
+    tracker: Tracker,
+    archive: Archive,
 ) -> WebServer:
     """The public listener, with what it needs to answer."""
 
@@ -384,4 +387,5 @@ def _web(
         port=settings.web_port,
         check=check,
         callback=callbacks.receive,
+        kept=archive.opened,
     )

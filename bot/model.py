@@ -84,12 +84,18 @@ def short_id(job_id: str) -> str:
     return job_id[:6].upper()
 
 
+def picture_name(job_id: str, slot: int) -> str:
+    """The name of a job's picture as a file, without its extension."""
+    return f"{short_id(job_id).lower()}-{slot + 1}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An image that a person handed in; `url` is where HiAPI will fetch it.
 
     Addresses die. `digest` (SHA-256 in hex) names the bytes that Easel kept of it; `channel_id`
-    and `message_id` name the message it was found in, which gives a fresh address.
+    and `message_id` name the message it was found in, which gives a fresh address. `owner` is who
+    handed it in: nobody else is shown it unless that person says so.
     """
 
     url: str
@@ -97,11 +103,12 @@ class Reference:
     digest: str | None = None
     channel_id: int | None = None
     message_id: int | None = None
+    owner: int | None = None
 
     def dump(self) -> dict[str, Any]:
         return {
             name: value
-            for name in ("url", "filename", "digest", "channel_id", "message_id")
+            for name in ("url", "filename", "digest", "channel_id", "message_id", "owner")
             if (value := getattr(self, name)) is not None
         }
 
@@ -231,7 +238,7 @@ class Job:
     state: State
     request: Request
     created_at: datetime
-    unfinished: bool = False  # the rest of the prompt stands in a file that is not read yet
+    unfinished: bool = False  # a prompt file is not read yet, or an image has no address
     body: bytes | None = field(default=None, repr=False)
     first_post_at: datetime | None = None
     attempts: int = 0

@@ -157,6 +157,23 @@ class Settings(BaseModel):
         repr=False,  # it may hold a password
         description="The ledger: `sqlite:///path` or `postgresql://user:password@host/name`.",
     )
+    keep_folder: Path = Field(
+        default=Path("data/kept"),
+        description="Folder of the pictures and references that are kept for a while.",
+    )
+    keep_originals_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days for which originals, and images handed in for a remix, are kept for the "
+        "buttons under a picture; 0 keeps nothing.",
+    )
+    keep_megabytes: int = Field(
+        default=5120,
+        ge=1,
+        le=10_000_000,
+        description="Disk space for what is kept; the oldest goes first.",
+    )
     public_url: str = Field(
         default="",
         description="This process's address as HiAPI reaches it, https. Given, HiAPI calls back "
