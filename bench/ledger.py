@@ -3,7 +3,7 @@
     python -m bench.ledger [--jobs 500] [--rate 100] [--finished 100000]
     python -m bench.ledger --url postgresql://... | --postgres
 
-Jobs arrive at a fixed rate, whatever the ledger makes of it, and each runs through its eight verbs.
+Jobs arrive at a fixed rate, whatever the ledger makes of it, and each runs through its seven verbs.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot import model
+from bot.allowance import Allowances
 from bot.ledger import asks, deliveries, rows, schema, verbs
 from bot.ledger.ledger import Ledger
 
@@ -62,15 +63,16 @@ async def live(ledger: Ledger) -> float:
     now = datetime.now(UTC)
     begun = time.perf_counter()
     reply = new_reply(now)
-    await ledger.run(asks.receive, reply, day_limit=10**9, now=now)
+    await ledger.run(asks.receive, reply, limits=Allowances().limits(reply.target, at=now))
     waited = (time.perf_counter() - begun) * 1000
     await ledger.run(verbs.confirm, reply.id, message_id=4, private=False, now=now)
     # Whoever claims gets the oldest job, which need not be the one above.
     job = None
     while job is None:
         now = datetime.now(UTC)
-        job = await ledger.run(verbs.claim_queued, worker=reply.id, now=now, lease=LEASE)
-    await ledger.run(verbs.freeze, job.id, worker=reply.id, body=BODY, now=now)
+        job = await ledger.run(
+            verbs.begin, worker=reply.id, now=now, lease=LEASE, body=lambda _: BODY
+        )
     await ledger.run(verbs.submitted, job.id, task_id=f"task-{job.id}", now=now)
     await ledger.run(verbs.settle, job.id, outcome=PICTURES, now=now)
     done = None

@@ -91,6 +91,14 @@ class Caps:
             found[name] = int(Decimal(match[2]) * (MICROS if match[1] else 1))
         return cls(**found)
 
+    def least(self, other: Self) -> Self:
+        """The stricter of each: whoever may set caps of their own cannot lift those above them."""
+        strict: dict[str, int | None] = {}
+        for field in fields(self):
+            values = [getattr(caps, field.name) for caps in (self, other)]
+            strict[field.name] = min((each for each in values if each is not None), default=None)
+        return type(self)(**strict)
+
     @classmethod
     def most(cls, several: Iterable[Self]) -> Self:
         """The most generous of each; no cap is more generous than any."""
@@ -151,10 +159,14 @@ class Allowances:
 
 def scopes(target: Target) -> tuple[str, ...]:
     """Whose accounts a request from here touches, in one order for all."""
-    if target.guild_id is not None and target.present:
-        server = f"server:{target.guild_id}"
-        return "bot", server, f"member:{target.guild_id}:{target.user_id}"
-    return "bot", f"person:{target.user_id}"
+    return scopes_of(target.guild_id, target.user_id, present=target.present)
+
+
+def scopes_of(guild_id: int | None, user_id: int, *, present: bool) -> tuple[str, ...]:
+    """The same by a target's parts; `present`: the bot itself is in that server."""
+    if guild_id is not None and present:
+        return "bot", f"server:{guild_id}", f"member:{guild_id}:{user_id}"
+    return "bot", f"person:{user_id}"
 
 
 def accounts(target: Target, *, at: datetime) -> tuple[Account, ...]:
@@ -164,6 +176,11 @@ def accounts(target: Target, *, at: datetime) -> tuple[Account, ...]:
         for scope in scopes(target)
         for period in ("day", "month")
     )
+
+
+def own_account(target: Target, *, at: datetime) -> Account:
+    """The account on which a person's failed attempts count: theirs, of this day."""
+    return Account(scopes(target)[-1], _period(at, "day"))
 
 
 def resets_at(at: datetime, period: str) -> datetime:

@@ -42,6 +42,10 @@ class Code(StrEnum):
     LOST = "lost"
 
 
+# Whose problem is the operator's: nobody else's attempt is counted.
+OPERATORS = frozenset({Code.MODEL_GONE, Code.NO_CREDIT, Code.MISCONFIGURED, Code.INTERNAL})
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a person reads (`title`, `advice`) and what the operator reads (`operator`).

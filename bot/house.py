@@ -7,13 +7,13 @@ It owns the fields, their defaults and their checks; it never reads or keeps the
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from confusable_homoglyphs import confusables  # type: ignore[import-untyped]
 
-from bot.allowance import Caps
+from bot.allowance import Allowances, Caps
 from bot.catalog import Complaint
 from bot.i18n import N_
 
@@ -96,13 +96,19 @@ class House:
             )
         return None
 
-    def caps_of(self, role_ids: Iterable[int], *, standard: Caps) -> Caps:
+    def caps_of(self, role_ids: Iterable[int]) -> Caps:
         """What one member may spend: the most generous of their roles, else the server's word."""
         held = set(role_ids)
         mine = [Caps.parse(caps) for role, caps in self.role_caps if role in held]
-        if mine:
-            return Caps.most(mine)
-        return Caps.parse(self.member_caps) if self.member_caps else standard
+        return Caps.most(mine) if mine else Caps.parse(self.member_caps)
+
+    def narrows(self, allowances: Allowances, *, role_ids: Iterable[int]) -> Allowances:
+        """The operator's allowances, made stricter by what this server set."""
+        return replace(
+            allowances,
+            server=allowances.server.least(Caps.parse(self.caps)),
+            member=allowances.member.least(self.caps_of(role_ids)),
+        )
 
 
 # --- words ----------------------------------------------------------------------------------------

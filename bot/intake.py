@@ -5,30 +5,32 @@ the cogs report.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import render
+from bot import policy, render
+from bot.allowance import Allowances, Full, Prices
 from bot.catalog import Catalog, Complaint
 from bot.clock import Clock
+from bot.house import House
+from bot.houses import Houses
 from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
-from bot.model import Reference, Reply, Request, Target, open_reply
+from bot.ledger.servers import Block
+from bot.model import Delivery, Reference, Reply, Request, Target, open_reply
 from bot.policy import Place, Policy
+from bot.references import References
 from bot.render import Card
 
 log = structlog.get_logger(__name__)
 
 # Discord waits 3 s for an acknowledgement; the ledger may have one of them.
 INSERT_LIMIT = timedelta(seconds=1)
-# HiAPI fetches an image when it paints, which may be a long queue away.
-REFERENCE_MARGIN = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Ask:
     """A command as it came from Discord, before anything was promised.
 
     `unfinished`: the rest of the prompt stands in a file that is read after the acknowledgement.
+    References that HiAPI could not fetch are renewed after it, too.
     """
 
     request: Request
@@ -54,6 +57,17 @@ _UNKNOWN = Complaint(
 )
 
 
+_UNFINISHED = Complaint(
+    N_("This picture is not finished yet."), N_("Please try again when it is there.")
+)
+
+
+_UNWRITABLE = Complaint(
+    N_("The bot cannot write your request down right now."),
+    N_("Nothing was started. Please try again in a minute."),
+)
+
+
 class Intake:
     """The only door from the cogs to the rest."""
 
@@ -63,55 +77,78 @@ class Intake:
         ledger: Ledger,
         catalog: Catalog,
         policy: Policy,
-        day_limit: int,
+        allowances: Allowances,
+        prices: Prices,
+        houses: Houses,
         member_limit: int,
+        references: References,
         clock: Clock,
         queued: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
+        asked: Callable[[int], None] = lambda _user_id: None,
     ) -> None:
         self.catalog = catalog
+        self.references = references
         self.clock = clock
         self.closing = False
         self._ledger = ledger
         self._policy = policy
-        self._day_limit = day_limit
+        self._allowances = allowances
+        self._prices = prices
+        self._houses = houses
         self._member_limit = member_limit
         self._queued = queued
         self._released = released
+        self._asked = asked
         self._undoing: set[asyncio.Future[None]] = set()
+
+    def refuses(self, place: Place) -> Complaint | None:
+        """Why nothing may be asked for here and now, whatever it is."""
+        if self.closing:
+            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
+        return self._policy.check(place)
 
     async def receive(self, ask: Ask) -> Reply | Complaint | None:
         """Write the ask down as `received`: a reply, or why not, or None for a replayed event.
 
         Nothing here waits for more than INSERT_LIMIT: the acknowledgement comes right after.
         """
-        if self.closing:
-            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
-        request = replace(ask.request, prompt=_storable(ask.request.prompt))
-        complaint = self._policy.check(ask.place) or self.catalog.check(
-            request, unfinished=ask.unfinished
+        # A button may ask for a model that was in use when its card was made.
+        request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
+        house = await self._house(ask.place)
+        if isinstance(house, Complaint):
+            return house
+        complaint = (
+            self.refuses(ask.place)
+            or house.admits(channel_ids=ask.place.channel_ids, role_ids=ask.place.role_ids)
+            or self.catalog.check(request, unfinished=ask.unfinished)
+            or house.refuses(request.prompt)
         )
+        if complaint is None:
+            complaint = await self.references.check(request.references, user_id=ask.target.user_id)
         if complaint is not None:
             return complaint
         now = self.clock()
+        allowances = house.narrows(self._allowances, role_ids=ask.place.role_ids)
         reply = open_reply(
             request,
             ask.target,
             count=ask.count,
             now=now,
-            unfinished=ask.unfinished,
+            # After a crash nobody must send what has no address yet.
+            unfinished=ask.unfinished or self.references.stale(request.references),
             made_from=ask.made_from,
             made_by=ask.made_by,
             spoiler=ask.spoiler,
             show_references=ask.show_references,
+            price=self._prices.of(request),
         )
         writing = asyncio.ensure_future(
             self._ledger.run(
                 asks.receive,
                 reply,
-                day_limit=self._day_limit,
+                limits=allowances.limits(reply.target, at=now),
                 member_limit=self._member_limit,
-                now=now,
             )
         )
         try:
@@ -120,28 +157,38 @@ class Intake:
             log.error("reply.not_written", reply=reply.id, cause=str(error) or "too slow")
             if not writing.done():
                 self._take_back(reply, writing)
-            return Complaint(
-                N_("The bot cannot write your request down right now."),
-                N_("Nothing was started. Please try again in a minute."),
-            )
-        if isinstance(written, asks.DayFull):
-            return Complaint(
-                N_("The bot has made all the pictures it may make today."),
-                N_("It starts again {reset}."),
-                (("reset", f"<t:{int(written.resets_at.timestamp())}:R>"),),
-            )
-        if isinstance(written, asks.MemberFull):
-            return Complaint(
-                N_("Only {limit} of your pictures may wait at a time; waiting now: {waiting}."),
-                N_("Ask for fewer, wait until some have begun, or cancel one."),
-                (("waiting", written.waiting), ("limit", self._member_limit)),
-            )
-        if written is not None:
-            log.info("reply.received", reply=reply.id, jobs=[job.id for job in reply.jobs])
-        return written
+            return _UNWRITABLE
+        if written is None or isinstance(written, Reply):
+            if written is not None:
+                log.info("reply.received", reply=reply.id, jobs=[job.id for job in reply.jobs])
+            return written
+        return self._refusal(written)
+
+    async def _house(self, place: Place) -> House | Complaint:
+        """The rules of the server where somebody asks; without them nothing is spent there."""
+        try:
+            async with asyncio.timeout(INSERT_LIMIT.total_seconds()):
+                return await self._houses.of(place.guild_id if place.installed else None)
+        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
+            log.error("house.not_read", server=place.guild_id, cause=str(error) or "too slow")
+            return _UNWRITABLE
+
+    def _refusal(self, written: Block | Full | asks.MemberFull) -> Complaint:
+        """What the ledger's guards said, in words."""
+        if isinstance(written, Full):
+            return policy.exhausted(written)
+        if isinstance(written, Block):
+            return policy.barred(written.reason, until=written.until)
+        return Complaint(
+            N_("Only {limit} of your pictures may wait at a time; waiting now: {waiting}."),
+            N_("Ask for fewer, wait until some have begun, or cancel one."),
+            (("waiting", written.waiting), ("limit", self._member_limit)),
+        )
 
     def _take_back(
-        self, reply: Reply, writing: asyncio.Future[Reply | asks.DayFull | asks.MemberFull | None]
+        self,
+        reply: Reply,
+        writing: asyncio.Future[Reply | Block | Full | asks.MemberFull | None],
     ) -> None:
         """The person was told no while the row was still being written: undo it once it stands."""
 
@@ -156,13 +203,28 @@ class Intake:
         self._undoing.add(task)
         task.add_done_callback(self._undoing.discard)
 
-    async def complete(self, reply: Reply, rest: str) -> Complaint | None:
-        """Append the text of the prompt file to a `received` reply, or say what is wrong."""
-        request = reply.jobs[0].request
-        prompt = _storable(f"{request.prompt.strip()}\n\n{rest.strip()}".strip())
-        complaint = self.catalog.check(replace(request, prompt=prompt))
+    async def complete(
+        self, reply: Reply, *, rest: str | None, references: Sequence[Reference]
+    ) -> Complaint | None:
+        """Complete a `received` reply, or say what is wrong with it.
+
+        `rest` is the text of the prompt file, if there is one; `references` are those of the
+        request, with the digests and addresses they have by now.
+        """
+        first = reply.jobs[0]
+        prompt = first.request.prompt
+        if rest is not None:
+            prompt = _storable(f"{prompt.strip()}\n\n{rest.strip()}".strip())
+        request = replace(first.request, prompt=prompt, references=tuple(references))
+        if request == first.request and not first.unfinished:
+            return None
+        target = reply.target
+        house = await self._houses.of(target.guild_id if target.present else None)
+        complaint = self.catalog.check(request) or house.refuses(prompt)
         if complaint is None:
-            await self._ledger.run(verbs.amend, reply.id, prompt=prompt)
+            await self._ledger.run(
+                verbs.amend, reply.id, prompt=prompt, references=request.references
+            )
         return complaint
 
     async def confirm(self, reply: Reply, *, message_id: int | None, private: bool) -> None:
@@ -172,13 +234,18 @@ class Intake:
         )
         if moved:
             log.info("reply.queued", reply=reply.id, jobs=moved)
+            self._asked(reply.target.user_id)
             self._queued(reply.id)
 
-    async def show(self, reply_id: str, target: Target) -> Complaint | None:
-        """A Show button was pressed: the reply goes on with the click's token, or why not."""
+    async def show(self, reply_id: str, target: Target, *, kept: bool = False) -> Complaint | None:
+        """A button was pressed: the reply goes on with the click's token, or why not.
+
+        `kept`: only if it is finished and could not be shown for want of a token.
+        """
+        states = deliveries.KEPT if kept else deliveries.KEPT | {Delivery.OPEN}
         try:
             reply = await self._ledger.run(
-                deliveries.reopen, reply_id, target=target, now=self.clock()
+                deliveries.reopen, reply_id, target=target, now=self.clock(), of=states
             )
         except (SQLAlchemyError, LedgerError) as error:
             log.error("reply.not_reopened", reply=reply_id, cause=str(error))
@@ -197,17 +264,27 @@ class Intake:
 
     async def wish(self, reply_id: str, *, user_id: int) -> Reply | Complaint:
         """What the reply of a pressed Again asked for, or why it cannot be asked again."""
-        reply = await self._find(reply_id)
+        reply = await self.visible(reply_id, user_id=user_id)
         if isinstance(reply, Complaint):
             return reply
-        if reply.target.private and reply.target.user_id != user_id:
+        references = reply.jobs[0].request.references
+        return await self.references.check(references, user_id=user_id) or reply
+
+    async def visible(self, reply_id: str, *, user_id: int) -> Reply | Complaint:
+        """A reply that this person may see: a private one is only its owner's."""
+        reply = await self._find(reply_id)
+        if isinstance(reply, Reply) and reply.target.private and reply.target.user_id != user_id:
             return _UNKNOWN
-        if any(_is_gone(reference, self.clock()) for reference in reply.jobs[0].request.references):
-            return Complaint(
-                N_("The images you handed in are not kept that long."),
-                N_("Use /remix and hand them in again."),
-            )
         return reply
+
+    async def shown(self, reply_id: str, *, user_id: int) -> Reply | Complaint:
+        """A finished reply whose pictures this person may have: not one that was taken back."""
+        reply = await self.visible(reply_id, user_id=user_id)
+        if isinstance(reply, Complaint):
+            return reply
+        if reply.delivery in (Delivery.CANCELLED, Delivery.WITHDRAWN):
+            return _UNKNOWN
+        return reply if reply.settled else _UNFINISHED
 
     async def own(self, reply_id: str, *, user_id: int) -> Complaint | None:
         """Why this person may not delete this reply, or None if it is theirs."""
@@ -221,11 +298,20 @@ class Intake:
             N_("Ask the person who made it, or a moderator."),
         )
 
-    async def _find(self, reply_id: str) -> Reply | Complaint:
+    async def gone(self, reply_id: str, *, message_id: int) -> None:
+        """A message of a reply was deleted: nothing leads there any more."""
         try:
-            return await self._ledger.run(verbs.reply_of, reply_id) or _UNKNOWN
+            await self._ledger.run(deliveries.forget_message, reply_id, message_id=message_id)
         except (SQLAlchemyError, LedgerError) as error:
-            log.error("reply.not_found", reply=reply_id, cause=str(error))
+            log.warning("reply.not_forgotten", reply=reply_id, cause=str(error))
+
+    async def _find(self, reply_id: str) -> Reply | Complaint:
+        # Nothing is acknowledged yet, and a form can only be opened in place of that.
+        reading = self._ledger.run(verbs.reply_of, reply_id)
+        try:
+            return await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds()) or _UNKNOWN
+        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
+            log.error("reply.not_found", reply=reply_id, cause=str(error) or "too slow")
             return Complaint(
                 N_("The bot cannot look this up right now."), N_("Please try again in a minute.")
             )
@@ -266,12 +352,3 @@ class Intake:
 def _storable(text: str) -> str:
     """The text without what a database or the wire cannot hold: NUL, half a surrogate pair."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
-
-
-def _is_gone(reference: Reference, now: datetime) -> bool:
-    """Whether Discord's signed address of an image is dead: `ex` is its end in hex seconds."""
-    expires = parse_qs(urlsplit(reference.url).query).get("ex", [""])[0]
-    try:
-        return int(expires, 16) < now.timestamp() + REFERENCE_MARGIN.total_seconds()
-    except ValueError:
-        return False

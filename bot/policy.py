@@ -4,7 +4,9 @@ It owns the rules; it never counts, which the ledger does, and never asks Discor
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from bot.allowance import Counted, Full, dollars
 from bot.catalog import Complaint
 from bot.i18n import N_
 from bot.settings import EVERYWHERE
@@ -12,11 +14,18 @@ from bot.settings import EVERYWHERE
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a command was typed. `installed` is whether this server itself added the bot."""
+    """Where a command was typed. `installed` is whether this server itself added the bot.
+
+    `theirs` is whether the person who asks installed the bot for themselves. A press belongs to
+    whoever brought the bot along, so on another person's card it is not.
+    """
 
     guild_id: int | None
     installed: bool
     bot_dm: bool
+    theirs: bool = False
+    channel_ids: tuple[int, ...] = ()  # of a thread its channel's too
+    role_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +38,81 @@ class Policy:
 
     def check(self, place: Place) -> Complaint | None:
         """Why nobody may ask here, or None."""
+        if self._allows(place):
+            return None
         if place.guild_id is not None and place.installed:
-            if self.allowed_servers & {EVERYWHERE, str(place.guild_id)}:
-                return None
             return Complaint(
                 N_("This server is not on the bot's list."),
                 N_("Ask the person who runs the bot to add server {server}."),
                 (("server", place.guild_id),),
             )
         if place.bot_dm:
-            if self.allow_dms:
-                return None
             return Complaint(
                 N_("The bot does not take requests in direct messages."),
                 N_("Use it in a server that has it."),
             )
         if self.allow_user_install:
-            return None
+            return Complaint(
+                N_("Here the bot only works for the person who brought it."),
+                N_("Add it to your own account, then ask with a command."),
+            )
         return Complaint(
             N_("The bot only works in servers that added it."),
             N_("Ask a moderator to add it here, or use it elsewhere."),
         )
+
+    def _allows(self, place: Place) -> bool:
+        if place.bot_dm:
+            return self.allow_dms
+        if place.theirs and self.allow_user_install:
+            return True
+        listed = self.allowed_servers & {EVERYWHERE, str(place.guild_id)}
+        return place.guild_id is not None and place.installed and bool(listed)
+
+
+_EXHAUSTED = {
+    "bot": {
+        Counted.PICTURES: N_("The bot has made all the pictures it may make for now."),
+        Counted.MICROS: N_("The bot has spent all the money it may spend for now."),
+    },
+    "server": {
+        Counted.PICTURES: N_("This server has used up its pictures for now."),
+        Counted.MICROS: N_("This server has used up its budget for now."),
+    },
+}
+_OWN = {
+    Counted.PICTURES: N_("You have used up your pictures for now: {used} of {limit}."),
+    Counted.MICROS: N_("You have used up your budget for now: {used} of {limit}."),
+    Counted.ATTEMPTS: N_("Too many of your requests brought no picture today."),
+}
+
+
+def exhausted(full: Full) -> Complaint:
+    """Which limit stands against a request, and when it begins anew."""
+    scope = full.limit.account.scope.partition(":")[0]
+    problem = _EXHAUSTED.get(scope, _OWN).get(full.counted, _OWN[full.counted])
+    if full.counted is Counted.MICROS:
+        used, limit = f"${dollars(full.spent.micros)}", f"${dollars(full.limit.micros)}"
+    else:
+        used, limit = str(full.spent.pictures), str(full.limit.pictures)
+    values = (
+        ("used", used),
+        ("limit", limit),
+        ("reset", f"<t:{int(full.limit.resets_at.timestamp())}:R>"),
+    )
+    # What still fits may be asked for at once.
+    return Complaint(problem, N_("It starts again {reset}. Fewer pictures may still fit."), values)
+
+
+def barred(reason: str, *, until: datetime | None) -> Complaint:
+    """Why this person, or this server, may ask for nothing."""
+    if until is not None:
+        return Complaint(
+            N_("You are paused: {reason}."),
+            N_("You can ask again {time}."),
+            (("reason", reason), ("time", f"<t:{int(until.timestamp())}:R>")),
+        )
+    return Complaint(
+        N_("You cannot use the bot here."),
+        N_("Ask a moderator of this server, or the people who run the bot."),
+    )

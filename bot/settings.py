@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.allowance import Allowances, Caps, Prices
+
 
 class SettingsError(Exception):
     """A setting is missing or malformed; the message is one sentence that names it."""
@@ -79,11 +81,39 @@ class Settings(BaseModel):
         default=False,
         description="Let people who installed the bot for themselves use it anywhere.",
     )
-    max_jobs_per_day: int = Field(
-        default=100,
-        ge=0,
+    bot_caps: str = Field(
+        default="100/day",
+        description="The most that the whole bot may make and spend: pictures or dollars per UTC "
+        "day or month, such as `100/day, $50/month`.",
+    )
+    server_caps: str = Field(
+        default="", description="The same for each server; its moderators can only be stricter."
+    )
+    member_caps: str = Field(
+        default="", description="The same for each member of a server; see `SERVER_CAPS`."
+    )
+    outsider_caps: str = Field(
+        default="",
+        description="The same for each person outside the servers that added the bot: direct "
+        "messages and user installs.",
+    )
+    failed_per_day: int = Field(
+        default=50,
+        ge=1,
         le=1_000_000,
-        description="Pictures the whole bot may ask for per UTC day.",
+        description="Attempts of one person per UTC day that may end without a picture.",
+    )
+    refusals_pause: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="After so many prompts in an hour that HiAPI refused by its content rules, a "
+        "person is paused for an hour; 0 pauses nobody.",
+    )
+    prices: str = Field(
+        default="",
+        description="What a picture costs in dollars by model and resolution, such as "
+        "`gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08`. What has no price is only counted.",
     )
     member_running: int = Field(
         default=3, ge=1, le=1000, description="Pictures of one person that are made at a time."
@@ -102,6 +132,21 @@ class Settings(BaseModel):
         min_length=1,
         max_length=128,
         description="The model behind /remix.",
+    )
+    imagine_successor: str = Field(
+        default="gpt-image-2/text-to-image",
+        max_length=128,
+        description="The model that a card names when the one behind /imagine is unavailable; "
+        "`none` to name none.",
+    )
+    remix_successor: str = Field(
+        default="gpt-image-2/image-to-image",
+        max_length=128,
+        description="The same for /remix.",
+    )
+    offer_successors: bool = Field(
+        default=False,
+        description="Let people choose those two models in /preferences, not only after a failure.",
     )
     hiapi_base_url: str = Field(
         default="https://api.hiapi.ai/v1",
@@ -126,6 +171,11 @@ class Settings(BaseModel):
         description="Picture hosts (`host` or `host:port`, comma-separated) that may be plain "
         "http or private. For sandboxes and tests; leave it empty in earnest.",
     )
+    discord_trusted_hosts: CommaSeparated = Field(
+        default=frozenset(),
+        description="Hosts (`host` or `host:port`, comma-separated) that count as Discord's own "
+        "when an image of a message is used. For sandboxes and tests; leave it empty in earnest.",
+    )
     queue_max_age: int = Field(
         default=7200,
         ge=60,
@@ -136,6 +186,23 @@ class Settings(BaseModel):
         default="sqlite:///data/easel.db",
         repr=False,  # it may hold a password
         description="The ledger: `sqlite:///path` or `postgresql://user:password@host/name`.",
+    )
+    keep_folder: Path = Field(
+        default=Path("data/kept"),
+        description="Folder of the pictures and references that are kept for a while.",
+    )
+    keep_originals_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days for which originals, and images handed in for a remix, are kept for the "
+        "buttons under a picture; 0 keeps nothing.",
+    )
+    keep_megabytes: int = Field(
+        default=5120,
+        ge=1,
+        le=10_000_000,
+        description="Disk space for what is kept; the oldest goes first.",
     )
     public_url: str = Field(
         default="",
@@ -182,10 +249,27 @@ class Settings(BaseModel):
             raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
         return value
 
+    @field_validator("imagine_successor", "remix_successor")
+    @classmethod
+    def _model_or_none(cls, value: str) -> str:
+        # An empty variable counts as not given, so that nothing must have a word.
+        return "" if value.lower() == "none" else value
+
     @field_validator("hiapi_base_url")
     @classmethod
     def _api(cls, value: str) -> str:
         return _address(value, example="https://api.hiapi.ai/v1", travels="the key")
+
+    @field_validator("bot_caps", "server_caps", "member_caps", "outsider_caps")
+    @classmethod
+    def _caps(cls, value: str) -> str:
+        return str(Caps.parse(value))
+
+    @field_validator("prices")
+    @classmethod
+    def _prices(cls, value: str) -> str:
+        Prices.parse(value)
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -207,6 +291,16 @@ class Settings(BaseModel):
         if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return value.replace("postgres://", "postgresql://", 1)
+
+    def allowances(self) -> Allowances:
+        """What the operator lets people spend."""
+        return Allowances(
+            bot=Caps.parse(self.bot_caps),
+            server=Caps.parse(self.server_caps),
+            member=Caps.parse(self.member_caps),
+            outsider=Caps.parse(self.outsider_caps),
+            failed_per_day=self.failed_per_day,
+        )
 
     def secrets(self) -> frozenset[str]:
         """What must never be written: every secret setting, and the database's password."""

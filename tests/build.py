@@ -7,8 +7,12 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from bot import model
+from bot.allowance import UNLIMITED, Allowances, Caps, Limit
 from bot.errors import Code
+from bot.ledger import schema
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
@@ -71,3 +75,16 @@ def pictures(*urls: str) -> model.Outcome:
 
 def failure(code: Code = Code.FAILED, *, end: model.End = model.End.FAILED) -> model.Outcome:
     return model.Outcome(end=end, code=code, detail="as the test wants it")
+
+
+def limits(reply: model.Reply, most: int = UNLIMITED) -> tuple[Limit, ...]:
+    """What a reply touches, with so many pictures a day for the whole bot."""
+    return Allowances(bot=Caps(day_pictures=most)).limits(reply.target, at=reply.created_at)
+
+
+def counted(conn: sa.Connection, day: str | None = None) -> int:
+    """How many pictures the bot's account has of a day, or of all days."""
+    spending = schema.spending
+    query = sa.select(sa.func.sum(spending.c.pictures)).where(spending.c.scope == "bot")
+    each = sa.func.length(spending.c.period) == len("2026-03-14")
+    return conn.scalar(query.where(each if day is None else spending.c.period == day)) or 0

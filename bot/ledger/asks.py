@@ -3,28 +3,25 @@
 It owns the guards at the door; it never moves a job that is inside.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from bot.ledger import rows, schema
-from bot.ledger.schema import days, jobs, replies
-from bot.ledger.verbs import INSERTS, NO_LIMIT
+from bot.allowance import Full, Limit, own_account
+from bot.ledger import budgets, rows, schema, servers
+from bot.ledger.dialects import INSERTS
+from bot.ledger.schema import jobs, replies
+from bot.ledger.servers import Block
+from bot.ledger.verbs import NO_LIMIT
 from bot.model import Reply, State
 
 # Two presses of one button on one card by one person within this time are one wish.
 DOUBLE_PRESS = timedelta(seconds=5)
 
 _THIS: sa.BindParameter[Any] = sa.bindparam("this")
-
-
-@dataclass(frozen=True, slots=True)
-class DayFull:
-    """The whole bot has taken its jobs of this day; it starts anew at `resets_at`."""
-
-    resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +35,41 @@ def receive(
     conn: sa.Connection,
     reply: Reply,
     *,
-    day_limit: int,
-    now: datetime,
+    limits: Sequence[Limit] = (),
     member_limit: int = NO_LIMIT,
-) -> Reply | DayFull | MemberFull | None:
-    """Write a reply and its jobs as `received` and count them; None if this interaction is known.
+) -> Reply | Block | Full | MemberFull | None:
+    """Write a reply and its jobs as `received` and reserve them; None if this interaction is known.
 
-    None also for the second press of a button. The guards hold when requests race: the day's
-    count is one statement, an interaction is taken once, and whoever has raised the day's count
-    holds its row, so that one person's asks are counted one after the other. They count on the
-    day of `reply.created_at`.
+    None also for the second press of a button. The guards hold when requests race: counters are
+    raised by one statement each or not at all, an interaction is taken once, and whoever has raised
+    a counter holds its row, so that one person's asks are counted one after the other. `limits`
+    are those of `reply.created_at`.
     """
     dialect = conn.dialect.name
+    target = reply.target
+    guild_id = target.guild_id if target.present else None
+    barred = servers.blocked(conn, guild_id=guild_id, user_id=target.user_id, now=reply.created_at)
+    if barred is not None:
+        return barred
     if reply.made_from is not None and _pressed_twice(conn, reply):
         return None
     if conn.scalar(_ADD_REPLY[dialect], rows.reply_columns(reply)) is None:
         return None
-    day = reply.created_at.date().isoformat()
-    wanted = len(reply.jobs)
-    count = {"this": day, "wanted": wanted, "most": day_limit}
-    if not conn.execute(_COUNT, count).rowcount:
-        conn.execute(_ADD_DAY[dialect], {"day": day, "jobs": 0})
-        if not conn.execute(_COUNT, count).rowcount:
-            conn.execute(_DROP_REPLY, {"this": reply.id})
-            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            return DayFull(resets_at=midnight + timedelta(days=1))
-    waiting = int(conn.scalar(_WAITING, {"this": reply.target.user_id}) or 0)
-    if waiting + wanted > member_limit:
+    cost = {
+        "pictures": len(reply.jobs),
+        "micros": sum(job.price or 0 for job in reply.jobs),
+    }
+    own = own_account(reply.target, at=reply.created_at)
+    full = budgets.reserve(conn, limits, own=own, **cost)
+    if full is not None:
         conn.execute(_DROP_REPLY, {"this": reply.id})
-        conn.execute(_COUNT, {"this": day, "wanted": -wanted, "most": day_limit})
+        return full
+    waiting = int(conn.scalar(_WAITING, {"this": reply.target.user_id}) or 0)
+    if waiting + len(reply.jobs) > member_limit:
+        conn.execute(_DROP_REPLY, {"this": reply.id})
+        touched = [limit.account for limit in limits]
+        budgets.give_back(conn, touched, **cost)
+        budgets.give_back(conn, [own], attempts=len(reply.jobs))
         return MemberFull(waiting=waiting)
     conn.execute(_ADD_JOBS, [rows.job_columns(job) for job in reply.jobs])
     return reply
@@ -78,18 +81,8 @@ _ADD_REPLY = {
     .returning(replies.c.id)
     for dialect, insert in INSERTS.items()
 }
-_ADD_DAY = {
-    dialect: insert(days).on_conflict_do_nothing(index_elements=["day"])
-    for dialect, insert in INSERTS.items()
-}
 _ADD_JOBS = sa.insert(jobs)
 _DROP_REPLY = sa.delete(replies).where(replies.c.id == _THIS)
-_WANTED = sa.bindparam("wanted", type_=sa.Integer)
-_COUNT = (
-    sa.update(days)
-    .where(days.c.day == _THIS, days.c.jobs + _WANTED <= sa.bindparam("most"))
-    .values(jobs=days.c.jobs + _WANTED)
-)
 _WAITING = sa.select(sa.func.count()).where(
     jobs.c.user_id == _THIS, jobs.c.state.in_([State.RECEIVED, State.QUEUED])
 )

@@ -4,7 +4,8 @@ It owns the counters; it never knows who is limited to what, nor what a picture 
 
 A reservation raises every counter that a request touches or none of them. It is made before the
 task; what never began, or brought no picture, is given back. An attempt is reserved with each
-picture and given back when the picture comes, so that what remains counted are those that failed.
+picture on the person's account of the day, and given back when the picture comes: what remains
+counted are those that failed.
 """
 
 from collections.abc import Sequence
@@ -19,21 +20,28 @@ from bot.ledger.schema import spending
 
 
 def reserve(
-    conn: sa.Connection, limits: Sequence[Limit], *, pictures: int, micros: int
+    conn: sa.Connection,
+    limits: Sequence[Limit],
+    *,
+    own: Account | None = None,
+    pictures: int,
+    micros: int,
 ) -> Full | None:
     """Raise the counters of all these accounts; or of none, and say which limit forbids it."""
-    raised = _raise(conn, limits, pictures=pictures, micros=micros)
+    raised = _raise(conn, limits, own, pictures=pictures, micros=micros)
     rest = [limit for limit in limits if limit.account not in raised]
     if rest:
         conn.execute(
             _ADD[conn.dialect.name],
             [{"scope": each.account.scope, "period": each.account.period} for each in rest],
         )
-        raised |= _raise(conn, rest, pictures=pictures, micros=micros)
+        raised |= _raise(conn, rest, own, pictures=pictures, micros=micros)
         rest = [limit for limit in rest if limit.account not in raised]
     if not rest:
         return None
-    give_back(conn, sorted(raised, key=_order), pictures=pictures, micros=micros, attempts=pictures)
+    give_back(conn, sorted(raised, key=_order), pictures=pictures, micros=micros)
+    if own in raised:
+        give_back(conn, [own], attempts=pictures)
     return _full(rest[0], spent(conn, rest[0].account), pictures=pictures, micros=micros)
 
 
@@ -60,10 +68,16 @@ def spent(conn: sa.Connection, account: Account) -> Spent:
 
 
 def _raise(
-    conn: sa.Connection, limits: Sequence[Limit], *, pictures: int, micros: int
+    conn: sa.Connection,
+    limits: Sequence[Limit],
+    own: Account | None,
+    *,
+    pictures: int,
+    micros: int,
 ) -> set[Account]:
     """Raise the counters that stay within their limits; which ones those were."""
     values: dict[str, Any] = {"pictures": pictures, "micros": micros}
+    values |= {"own_scope": own and own.scope, "own_period": own and own.period}
     for number, limit in enumerate(limits):
         values |= {
             f"scope{number}": limit.account.scope,
@@ -99,6 +113,17 @@ def _is(number: int) -> sa.ColumnElement[bool]:
 _PICTURES = sa.bindparam("pictures", type_=sa.BigInteger)
 _MICROS = sa.bindparam("micros", type_=sa.BigInteger)
 _ATTEMPTS = sa.bindparam("attempts", type_=sa.BigInteger)
+# Attempts count on one account alone.
+_TRIED = sa.case(
+    (
+        sa.and_(
+            spending.c.scope == sa.bindparam("own_scope", type_=sa.String),
+            spending.c.period == sa.bindparam("own_period", type_=sa.String),
+        ),
+        _PICTURES,
+    ),
+    else_=0,
+)
 
 
 @cache
@@ -110,7 +135,7 @@ def _guarded(count: int) -> sa.Executable:
             _is(number),
             spending.c.pictures + _PICTURES <= sa.bindparam(f"pictures{number}"),
             spending.c.micros + _MICROS <= sa.bindparam(f"micros{number}"),
-            spending.c.attempts + _PICTURES <= sa.bindparam(f"attempts{number}"),
+            spending.c.attempts + _TRIED <= sa.bindparam(f"attempts{number}"),
         )
 
     return (
@@ -119,7 +144,7 @@ def _guarded(count: int) -> sa.Executable:
         .values(
             pictures=spending.c.pictures + _PICTURES,
             micros=spending.c.micros + _MICROS,
-            attempts=spending.c.attempts + _PICTURES,
+            attempts=spending.c.attempts + _TRIED,
         )
         .returning(spending.c.scope, spending.c.period)
     )

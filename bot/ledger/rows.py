@@ -29,6 +29,7 @@ def job_columns(job: Job) -> dict[str, Any]:
         "resolution": job.request.resolution,
         "refs": [reference.dump() for reference in job.request.references],
         "created_at": job.created_at,
+        "price": job.price,
         "due_at": job.created_at,
     }
 
@@ -78,6 +79,7 @@ def job(row: Row) -> Job:
             references=tuple(Reference.load(raw) for raw in row["refs"]),
         ),
         created_at=row["created_at"],
+        price=row["price"],
         unfinished=row["unfinished"],
         body=row["body"],
         first_post_at=row["first_post_at"],

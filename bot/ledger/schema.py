@@ -100,6 +100,7 @@ jobs = sa.Table(
     sa.Column("resolution", sa.String(16), nullable=False),
     sa.Column("refs", sa.JSON, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("price", sa.BigInteger),  # millionths of a dollar; NULL: nobody said
     # The place in the queue: each person's jobs take ascending turns, so that people alternate.
     sa.Column("turn", sa.BigInteger, nullable=False, default=0),
     sa.Column("due_at", Instant, nullable=False),
@@ -117,14 +118,6 @@ jobs = sa.Table(
     sa.Index("ix_jobs_person", "user_id", "state"),
     sa.Index("ix_jobs_settled", "model", "settled_at"),
     sa.UniqueConstraint("reply_id", "slot"),
-)
-
-# How many jobs each UTC day has taken, counted when they are received: MAX_JOBS_PER_DAY.
-days = sa.Table(
-    "days",
-    metadata,
-    sa.Column("day", sa.String(10), primary_key=True),
-    sa.Column("jobs", sa.Integer, nullable=False),
 )
 
 # What was reserved and spent, by whose account (`bot`, `server:1`, ...) and UTC day or month.

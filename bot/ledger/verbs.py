@@ -1,6 +1,6 @@
 """A job's arrows, each one guarded statement: zero rows means that someone else was first.
 
-It owns when a job may move and what moves with it (the reply's count, the day's count); it never
+It owns when a job may move and what moves with it (the reply's count, the accounts); it never
 waits and never looks at the clock: the time is handed in.
 
 Statements stand beside their verbs and are built once: building one takes six times as long as
@@ -12,21 +12,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.errors import Code
-from bot.ledger import rows, schema
-from bot.ledger.schema import days, facts, jobs, replies
-from bot.model import ARROWS, Delivery, End, Job, Outcome, Reply, State
+from bot import allowance
+from bot.allowance import Account
+from bot.errors import OPERATORS, Code
+from bot.ledger import budgets, rows, schema
+from bot.ledger.dialects import INSERTS
+from bot.ledger.schema import facts, jobs, replies
+from bot.model import ARROWS, Delivery, End, Job, Outcome, Reference, Reply, State
 
 # More than anybody will ever have at once.
 NO_LIMIT = 2**31 - 1
 
-# An INSERT that can say ON CONFLICT, by the dialect of the connection.
-INSERTS: dict[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 _THIS: sa.BindParameter[Any] = sa.bindparam("this")
 _BEFORE: sa.BindParameter[Any] = sa.bindparam("before")
 _NOW = sa.bindparam("now", type_=schema.Instant)
@@ -55,7 +52,7 @@ def _lock_received(conn: sa.Connection, reply_id: str) -> Sequence[Any]:
 
 
 _LOCK_RECEIVED = (
-    sa.select(jobs.c.id, jobs.c.user_id, jobs.c.created_at)
+    sa.select(jobs.c.id, jobs.c.user_id, jobs.c.created_at, jobs.c.price)
     .where(jobs.c.reply_id == _THIS, jobs.c.state == State.RECEIVED)
     .order_by(jobs.c.slot)
     .with_for_update()
@@ -83,12 +80,21 @@ _HEAD_TURN = sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUE
 _TURN_UNDER_WAY = sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(_UNDER_WAY))
 
 
-def amend(conn: sa.Connection, reply_id: str, *, prompt: str) -> int:
-    """Complete the prompt of jobs that are still `received`: the rest stood in a file."""
+def amend(
+    conn: sa.Connection,
+    reply_id: str,
+    *,
+    prompt: str,
+    references: Sequence[Reference] | None = None,
+) -> int:
+    """Complete jobs that are still `received`: the rest of a prompt, addresses that live."""
+    values: dict[str, Any] = {"prompt": prompt, "unfinished": False}
+    if references is not None:
+        values["refs"] = [each.dump() for each in references]
     return conn.execute(
         sa.update(jobs)
         .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
-        .values(prompt=prompt, unfinished=False)
+        .values(values)
     ).rowcount
 
 
@@ -102,13 +108,14 @@ def withdraw(conn: sa.Connection, reply_id: str, *, now: datetime) -> int:
         .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
         .values(state=State.WITHDRAWN, settled_at=now)
     )
-    for row in gone:
-        uncount(conn, row.created_at)
-    conn.execute(
+    reply = conn.execute(
         sa.update(replies)
         .where(replies.c.id == reply_id)
         .values(delivery=Delivery.WITHDRAWN, token=None)
-    )
+        .returning(*_WHOSE)
+    ).one()
+    for row in gone:
+        _refund(conn, reply, row.created_at, micros=row.price or 0, attempts=1)
     return len(gone)
 
 
@@ -158,25 +165,30 @@ _NEXT = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_OTHERS = jobs.alias("others")
-# What a person has under way, jobs that a submitter holds at this moment included.
-_RUNNING = (
-    sa.select(sa.func.count())
-    .where(
-        _OTHERS.c.user_id == jobs.c.user_id,
-        sa.or_(
-            _OTHERS.c.state.in_(_UNDER_WAY),
-            sa.and_(_OTHERS.c.state == State.QUEUED, _OTHERS.c.lease_until > _NOW),
-        ),
-    )
-    .correlate(jobs)
-    .scalar_subquery()
+_OTHERS, _HELD = jobs.alias("others"), jobs.alias("held")
+
+
+def _running(user: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    """What a person has under way."""
+    theirs = sa.and_(_OTHERS.c.user_id == user, _OTHERS.c.state.in_(_UNDER_WAY))
+    return sa.select(sa.func.count()).select_from(_OTHERS).where(theirs).scalar_subquery()
+
+
+# Who is at the limit by jobs that a submitter holds at this moment. Found once for a claim: who has
+# a thousand in the queue must not have them searched for each of the thousand.
+_LIMIT: sa.BindParameter[int] = sa.bindparam("running_limit")
+_AT_LIMIT = (
+    sa.select(_HELD.c.user_id)
+    .where(_HELD.c.state == State.QUEUED, _HELD.c.lease_until > _NOW)
+    .group_by(_HELD.c.user_id)
+    .having(sa.func.count() + _running(_HELD.c.user_id) >= _LIMIT)
 )
+_FAIR = _NEXT.where(_running(jobs.c.user_id) < _LIMIT, jobs.c.user_id.not_in(_AT_LIMIT))
 _CLAIM, _CLAIM_FAIRLY = (
     sa.update(jobs)
     .where(jobs.c.id == candidate.scalar_subquery(), jobs.c.state == _BEFORE)
     .returning(jobs)
-    for candidate in (_NEXT, _NEXT.where(sa.bindparam("running_limit") > _RUNNING))
+    for candidate in (_NEXT, _FAIR)
 )
 
 
@@ -185,6 +197,29 @@ def freeze(conn: sa.Connection, job_id: str, *, worker: str, body: bytes, now: d
     guards = {"this": job_id, "before": State.QUEUED, "worker": worker}
     frozen = {"state": State.SUBMITTING, "body": body, "first_post_at": now}
     return bool(conn.execute(_MINE, {**guards, **frozen}).rowcount)
+
+
+def begin(
+    conn: sa.Connection,
+    *,
+    worker: str,
+    now: datetime,
+    lease: timedelta,
+    body: Callable[[Job], bytes | None],
+    running_limit: int = NO_LIMIT,
+) -> Job | None:
+    """Claim the next job to submit and freeze its request with it: one transaction, not two.
+
+    `body` makes the request of a queued job and must be a pure function of it; for None the job
+    stays queued under the lease.
+    """
+    job = claim_queued(conn, worker=worker, now=now, lease=lease, running_limit=running_limit)
+    if job is None or job.state is not State.QUEUED:
+        return job
+    request = body(job)
+    if request is None or not freeze(conn, job.id, worker=worker, body=request, now=now):
+        return job
+    return job.evolve(state=State.SUBMITTING, body=request, first_post_at=now)
 
 
 def resend_at(conn: sa.Connection, job_id: str, *, worker: str, due_at: datetime) -> bool:
@@ -218,16 +253,41 @@ def note_status(conn: sa.Connection, statuses: dict[str, str]) -> int:
 def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime) -> str | None:
     """Any live state -> settled. Returns the reply's id if that moved, None if it was settled.
 
-    A job that ends before its first POST is taken out of the day's count again.
+    What ends before its first POST, or without a picture, is given back to every account; an
+    attempt is given back where the picture came, or where it was not the person's nor the
+    service's fault that it did not. What nobody knows the end of stays charged.
     """
     values = {"this": job_id, "outcome": outcome.dump(), "settled_at": now}
     row = conn.execute(_SETTLE, {**values, **_UNLEASED}).one_or_none()
     if row is None:
         return None
-    if row.first_post_at is None:
-        uncount(conn, row.created_at)
-    conn.execute(_ONE_LESS, {"this": row.reply_id, "due_at": now})
+    reply = conn.execute(_ONE_LESS, {"this": row.reply_id, "due_at": now}).one()
+    sent = row.first_post_at is not None
+    if sent and outcome.end is End.PICTURES:
+        own = Account(_scopes(reply)[-1], f"{row.created_at:%Y-%m-%d}")
+        budgets.give_back(conn, [own], attempts=1)
+    elif not sent or outcome.end is not End.UNKNOWN:
+        kept = sent and outcome.code not in OPERATORS
+        _refund(conn, reply, row.created_at, micros=row.price or 0, attempts=0 if kept else 1)
     return str(row.reply_id)
+
+
+def _refund(conn: sa.Connection, reply: Any, at: datetime, *, micros: int, attempts: int) -> None:
+    """Give one picture back to every account that it was reserved on."""
+    scopes = _scopes(reply)
+    touched = [
+        Account(scope, f"{at:{period}}") for scope in scopes for period in ("%Y-%m-%d", "%Y-%m")
+    ]
+    budgets.give_back(conn, touched, pictures=1, micros=micros)
+    if attempts:
+        budgets.give_back(conn, [touched[-2]], attempts=attempts)
+
+
+def _scopes(reply: Any) -> tuple[str, ...]:
+    return allowance.scopes_of(reply.guild_id, reply.user_id, present=reply.present)
+
+
+_WHOSE = (replies.c.guild_id, replies.c.user_id, replies.c.present)
 
 
 _SETTLE = (
@@ -237,9 +297,9 @@ _SETTLE = (
         jobs.c.state.in_([state for state, after in ARROWS.items() if State.SETTLED in after]),
     )
     .values(state=State.SETTLED)
-    .returning(jobs.c.reply_id, jobs.c.created_at, jobs.c.first_post_at)
+    .returning(jobs.c.reply_id, jobs.c.created_at, jobs.c.first_post_at, jobs.c.price)
 )
-_ONE_LESS = _REPLY.values(unsettled=replies.c.unsettled - 1)
+_ONE_LESS = _REPLY.values(unsettled=replies.c.unsettled - 1).returning(*_WHOSE)
 
 
 def expire_queued(conn: sa.Connection, *, before: datetime, now: datetime) -> list[str]:
@@ -288,6 +348,13 @@ def job_of(conn: sa.Connection, job_id: str) -> Job | None:
     return None if row is None else rows.job(row)
 
 
+def settled_fact(conn: sa.Connection, name: str, *, value: str) -> str:
+    """A small fact that is kept once and for all: this value, or the one that was first."""
+    insert = INSERTS[conn.dialect.name](facts).values(name=name, value=value)
+    conn.execute(insert.on_conflict_do_nothing(index_elements=["name"]))
+    return str(conn.scalar(sa.select(facts.c.value).where(facts.c.name == name)))
+
+
 def fact(conn: sa.Connection, name: str) -> str | None:
     """A small fact kept between starts, or None."""
     return conn.scalar(sa.select(facts.c.value).where(facts.c.name == name))
@@ -308,12 +375,3 @@ _JOB = sa.update(jobs).where(jobs.c.id == _THIS, jobs.c.state == _BEFORE)
 _MINE = _JOB.where(jobs.c.lease_owner == sa.bindparam("worker"))
 _RESEND = _MINE.values(attempts=jobs.c.attempts + 1)
 _UNLEASED = {"lease_owner": None, "lease_until": None}
-
-
-def uncount(conn: sa.Connection, created_at: datetime) -> None:
-    """Take a job that never began out of the count of its day."""
-    conn.execute(
-        sa.update(days)
-        .where(days.c.day == created_at.date().isoformat(), days.c.jobs > 0)
-        .values(jobs=days.c.jobs - 1)
-    )

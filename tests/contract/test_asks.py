@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, queue, schema, verbs
+from bot.ledger import asks, deliveries, queue, schema, verbs
 from bot.model import State
 from tests import build
 
@@ -18,10 +18,8 @@ SECOND = timedelta(seconds=1)
 PERSON = 44
 
 
-async def receive(ledger, reply, *, day_limit=10_000, **limits):
-    return await ledger.run(
-        asks.receive, reply, day_limit=day_limit, now=reply.created_at, **limits
-    )
+async def receive(ledger, reply, *, most=10_000, **limits):
+    return await ledger.run(asks.receive, reply, limits=build.limits(reply, most), **limits)
 
 
 async def shown(ledger):
@@ -39,14 +37,10 @@ async def confirm(ledger, reply):
     assert moved == len(reply.jobs)
 
 
-def press(pressed, *, after=0.0, **changes):
+def press(pressed, *, after=0.0, by=None, **changes):
     """What a press of the button of a reply asks for, so many seconds later."""
     reply = build.reply(now=NOW + after * SECOND, **changes)
-    return reply.evolve(made_from=pressed.id)
-
-
-def counted(conn):
-    return conn.scalar(sa.select(sa.func.sum(schema.days.c.jobs))) or 0
+    return reply.evolve(made_from=pressed.id, made_by=by)
 
 
 def rows(conn):
@@ -56,13 +50,13 @@ def rows(conn):
 
 async def test_presses_of_one_person_that_race_are_one_wish(ledger):
     pressed = await shown(ledger)
-    before = await ledger.run(counted)
+    before = await ledger.run(build.counted)
     wishes = [press(pressed, count=2) for _ in range(12)]
     taken = await asyncio.gather(*(receive(ledger, wish) for wish in wishes))
     [won] = [reply for reply in taken if reply is not None]
     assert won in wishes
     assert await ledger.run(rows) == (2, 3)
-    assert await ledger.run(counted) == before + 2
+    assert await ledger.run(build.counted) == before + 2
 
 
 async def test_presses_of_several_people_that_race_are_a_wish_each(ledger):
@@ -71,6 +65,38 @@ async def test_presses_of_several_people_that_race_are_a_wish_each(ledger):
     taken = await asyncio.gather(*(receive(ledger, wish) for wish in wishes))
     people = sorted(reply.target.user_id for reply in taken if reply is not None)
     assert people == [1, 2, 3, 4, 5]
+
+
+# What a press writes down: the verb, and of a select what was chosen.
+PRESSES = ["again", "edit", "remix", "2k", "successor", "ratio:16:9", "ratio:9:16"]
+
+
+@pytest.mark.parametrize("by", PRESSES)
+async def test_every_button_pressed_twice_at_once_is_one_wish(ledger, by):
+    pressed = await shown(ledger)
+    wishes = [press(pressed, by=by) for _ in range(4)]
+    taken = await asyncio.gather(*(receive(ledger, wish) for wish in wishes))
+    [won] = [reply for reply in taken if reply is not None]
+    await confirm(ledger, won)
+    assert await receive(ledger, press(pressed, by=by, after=4.9)) is None
+    assert await receive(ledger, press(pressed, by=by, after=5)) is not None
+    assert await ledger.run(rows) == (3, 3)
+
+
+async def test_every_button_of_a_card_has_a_wish_of_its_own(ledger):
+    pressed = await shown(ledger)
+    wishes = [press(pressed, by=by) for by in PRESSES for _ in range(2)]
+    taken = await asyncio.gather(*(receive(ledger, wish) for wish in wishes))
+    assert sorted(reply.made_by for reply in taken if reply is not None) == sorted(PRESSES)
+
+
+async def test_a_message_that_is_gone_is_forgotten_and_its_copies_are_not_it(ledger):
+    reply = await shown(ledger)
+    assert not await ledger.run(deliveries.forget_message, reply.id, message_id=99)
+    assert (await ledger.run(verbs.reply_of, reply.id)).target.message_id == 7
+    assert await ledger.run(deliveries.forget_message, reply.id, message_id=7)
+    assert (await ledger.run(verbs.reply_of, reply.id)).target.message_id is None
+    assert not await ledger.run(deliveries.forget_message, reply.id, message_id=7)
 
 
 async def test_presses_of_two_buttons_are_two_wishes(ledger):
@@ -116,7 +142,7 @@ async def test_asks_of_one_person_that_race_never_pass_the_limit(ledger, count):
     told = await asyncio.gather(*(receive(ledger, each, member_limit=7) for each in replies))
     taken = [each for each in told if not isinstance(each, asks.MemberFull)]
     assert len(taken) == 7 // count
-    assert await ledger.run(counted) == len(taken) * count
+    assert await ledger.run(build.counted) == len(taken) * count
     assert await ledger.run(rows) == (len(taken), len(taken) * count)
     refused = [each for each in told if isinstance(each, asks.MemberFull)]
     assert {each.waiting for each in refused} == {len(taken) * count}
@@ -131,13 +157,13 @@ async def test_people_do_not_share_a_limit(ledger):
 
 async def test_presses_and_asks_that_race_share_both_limits(ledger):
     pressed = await shown(ledger)
-    before = await ledger.run(counted)
+    before = await ledger.run(build.counted)
     wishes = [press(pressed) for _ in range(6)] + [build.reply() for _ in range(6)]
     told = await asyncio.gather(
-        *(receive(ledger, each, member_limit=4, day_limit=before + 3) for each in wishes)
+        *(receive(ledger, each, member_limit=4, most=before + 3) for each in wishes)
     )
     taken = [each for each in told if each in wishes]
-    assert len(taken) == await ledger.run(counted) - before == 3
+    assert len(taken) == await ledger.run(build.counted) - before == 3
     assert sum(each.made_from is not None for each in taken) <= 1
 
 
@@ -169,7 +195,7 @@ async def test_cancels_and_asks_that_race_keep_the_count_true(ledger):
         query = sa.select(sa.func.count()).where(schema.jobs.c.state.in_(states))
         return conn.scalar(query)
 
-    assert await ledger.run(counted) == await ledger.run(waiting) <= 8
+    assert await ledger.run(build.counted) == await ledger.run(waiting) <= 8
 
 
 async def test_cancels_race_claims_and_freezes_without_a_lie(ledger):
@@ -195,4 +221,4 @@ async def test_cancels_race_claims_and_freezes_without_a_lie(ledger):
     for said, reply in zip(cancelled, replies, strict=True):
         assert said.begun == len(sent & {job.id for job in reply.jobs})
         assert said.begun + said.taken_back == 3
-    assert await ledger.run(counted) == len(sent)
+    assert await ledger.run(build.counted) == len(sent)

@@ -22,7 +22,7 @@ async def job_in(ledger, state: State, *, model=MODEL, task_id=TASK):
     """A job brought to this state by its verbs."""
     reply = build.reply(asks=build.request(model=model))
     job = reply.jobs[0]
-    await ledger.run(asks.receive, reply, day_limit=1000, now=NOW)
+    await ledger.run(asks.receive, reply, limits=build.limits(reply, 1000))
     steps = [
         (verbs.confirm, (reply.id,), {"message_id": 7, "private": False, "now": NOW}),
         (verbs.claim_queued, (), {"worker": "ada", "now": NOW, "lease": LEASE}),
@@ -50,7 +50,7 @@ async def hear(ledger, job_id, *, task_id=TASK, model=MODEL, outcome=None) -> He
 
 async def everything(ledger):
     def read(conn):
-        tables = (schema.jobs, schema.replies, schema.days)
+        tables = (schema.jobs, schema.replies, schema.spending)
         return [[dict(row) for row in conn.execute(sa.select(t)).mappings()] for t in tables]
 
     return await ledger.run(read)

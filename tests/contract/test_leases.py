@@ -39,7 +39,7 @@ async def leased(ledger, owner: str) -> None:
     """A job and a finished reply in the hands of this worker."""
     waiting, finished = build.reply(), build.reply()
     for reply in (waiting, finished):
-        await ledger.run(asks.receive, reply, day_limit=1000, now=NOW)
+        await ledger.run(asks.receive, reply, limits=build.limits(reply, 1000))
     await ledger.run(verbs.settle, finished.jobs[0].id, outcome=build.failure(), now=NOW)
     await ledger.run(verbs.confirm, waiting.id, message_id=1, private=False, now=NOW)
     assert await ledger.run(verbs.claim_queued, worker=owner, now=NOW, lease=LEASE)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import model
+from bot.allowance import Full
 from bot.errors import Code
 from bot.ledger import asks, deliveries, queue, schema, verbs
 from bot.model import ARROWS, Delivery, End, State
@@ -27,12 +28,12 @@ def everything(conn):
     """All rows of all tables, to see what a verb changed."""
     return {
         table.name: [dict(row) for row in conn.execute(sa.select(table)).mappings()]
-        for table in (schema.jobs, schema.replies, schema.days)
+        for table in (schema.jobs, schema.replies, schema.spending)
     }
 
 
 def counted(conn, day="2026-03-14"):
-    return conn.scalar(sa.select(schema.days.c.jobs).where(schema.days.c.day == day))
+    return build.counted(conn, day)
 
 
 def unsettled(conn, reply_id):
@@ -41,7 +42,7 @@ def unsettled(conn, reply_id):
 
 async def received(ledger, *, now=NOW, **changes):
     reply = build.reply(now=now, **changes)
-    assert await ledger.run(asks.receive, reply, day_limit=10_000, now=now) == reply
+    assert await ledger.run(asks.receive, reply, limits=build.limits(reply, 10_000)) == reply
     return reply
 
 
@@ -59,6 +60,10 @@ async def claim(ledger, *, worker="ada", now=NOW, **limits):
 
 async def freeze(ledger, job_id, *, worker="ada", body=b"{}", now=NOW):
     return await ledger.run(verbs.freeze, job_id, worker=worker, body=body, now=now)
+
+
+async def begin(ledger, *, worker="ada", now=NOW, body=lambda _: b"{}"):
+    return await ledger.run(verbs.begin, worker=worker, now=now, lease=LEASE, body=body)
 
 
 async def settle(ledger, job_id, *, outcome=None, now=NOW):
@@ -261,7 +266,7 @@ class TestValues:
 
     async def test_a_prompt_is_completed_before_it_is_queued(self, ledger):
         reply = build.reply(count=2, unfinished=True)
-        await ledger.run(asks.receive, reply, day_limit=9, now=NOW)
+        await ledger.run(asks.receive, reply, limits=build.limits(reply, 9))
         assert await ledger.run(verbs.amend, reply.id, prompt="all of it") == 2
         kept = await ledger.run(verbs.reply_of, reply.id)
         assert {(job.request.prompt, job.unfinished) for job in kept.jobs} == {("all of it", False)}
@@ -291,57 +296,58 @@ class TestValues:
 
 
 class TestDays:
-    """MAX_JOBS_PER_DAY is never passed, and what was never sent is not counted."""
+    """BOT_CAPS is never passed, and what was never sent is not counted."""
 
     async def test_a_full_day_takes_nothing_and_the_next_one_does(self, ledger):
         evening = datetime(2026, 3, 14, 23, 59, tzinfo=UTC)
         first, second = build.reply(count=2, now=evening), build.reply(count=2, now=evening)
-        assert await ledger.run(asks.receive, first, day_limit=3, now=evening) == first
-        full = await ledger.run(asks.receive, second, day_limit=3, now=evening)
-        assert full == asks.DayFull(resets_at=datetime(2026, 3, 15, tzinfo=UTC))
+        assert await ledger.run(asks.receive, first, limits=build.limits(first, 3)) == first
+        full = await ledger.run(asks.receive, second, limits=build.limits(second, 3))
+        assert full.limit.resets_at == datetime(2026, 3, 15, tzinfo=UTC)
+        assert full.spent.pictures == 2
         assert await ledger.run(verbs.reply_of, second.id) is None
         assert await ledger.run(counted) == 2
         morning = evening + 2 * LEASE
         third = build.reply(count=2, now=morning)
-        assert await ledger.run(asks.receive, third, day_limit=3, now=morning) == third
+        assert await ledger.run(asks.receive, third, limits=build.limits(third, 3)) == third
         assert await ledger.run(counted, "2026-03-15") == 2
 
     async def test_a_request_that_found_the_day_full_may_come_again(self, ledger):
         reply = build.reply()
         assert isinstance(
-            await ledger.run(asks.receive, reply, day_limit=0, now=NOW),
-            asks.DayFull,
+            await ledger.run(asks.receive, reply, limits=build.limits(reply, 0)),
+            Full,
         )
-        assert await ledger.run(asks.receive, reply, day_limit=1, now=NOW) == reply
+        assert await ledger.run(asks.receive, reply, limits=build.limits(reply, 1)) == reply
 
     @pytest.mark.parametrize(("count", "fit"), [(1, 10), (3, 3), (4, 2)])
     async def test_requests_that_race_never_pass_the_limit(self, ledger, count, fit):
         replies = [build.reply(count=count, user_id=user) for user in range(40)]
         results = await asyncio.gather(
-            *(ledger.run(asks.receive, reply, day_limit=10, now=NOW) for reply in replies)
+            *(ledger.run(asks.receive, reply, limits=build.limits(reply, 10)) for reply in replies)
         )
         taken = [result for result in results if isinstance(result, model.Reply)]
         assert len(taken) == fit
-        assert all(isinstance(each, asks.DayFull) for each in results if each not in taken)
+        assert all(isinstance(each, Full) for each in results if each not in taken)
         assert await ledger.run(counted) == fit * count
         assert len((await ledger.run(everything))["jobs"]) == fit * count
 
     async def test_an_interaction_is_taken_once(self, ledger):
         first = await received(ledger, count=2)
         again = build.reply(interaction_id=first.target.interaction_id)
-        assert await ledger.run(asks.receive, again, day_limit=10, now=NOW) is None
+        assert await ledger.run(asks.receive, again, limits=build.limits(again, 10)) is None
         assert await ledger.run(verbs.reply_of, again.id) is None
         assert await ledger.run(counted) == 2
 
     async def test_a_known_interaction_is_known_on_a_full_day_too(self, ledger):
         first = await received(ledger)
         again = build.reply(interaction_id=first.target.interaction_id)
-        assert await ledger.run(asks.receive, again, day_limit=1, now=NOW) is None
+        assert await ledger.run(asks.receive, again, limits=build.limits(again, 1)) is None
 
     async def test_an_interaction_that_races_itself_is_taken_once(self, ledger):
         replies = [build.reply(interaction_id=number % 10) for number in range(60)]
         results = await asyncio.gather(
-            *(ledger.run(asks.receive, reply, day_limit=100, now=NOW) for reply in replies)
+            *(ledger.run(asks.receive, reply, limits=build.limits(reply, 100)) for reply in replies)
         )
         taken = [result for result in results if result is not None]
         assert sorted(reply.target.interaction_id for reply in taken) == list(range(10))
@@ -371,7 +377,7 @@ class TestDays:
     async def test_it_is_taken_out_of_the_day_that_counted_it(self, ledger):
         midnight = datetime(2026, 3, 15, tzinfo=UTC)
         reply = build.reply(now=midnight - SECOND)
-        await ledger.run(asks.receive, reply, day_limit=9, now=midnight + SECOND)
+        await ledger.run(asks.receive, reply, limits=build.limits(reply, 9))
         other = await received(ledger, now=midnight - SECOND)
         await ledger.run(verbs.withdraw, reply.id, now=midnight + LEASE)
         await settle(ledger, other.jobs[0].id, now=midnight + LEASE)
@@ -492,7 +498,7 @@ def serve(conn, events):
         now += SECOND
         if what == "ask":
             reply = build.reply(count=count, user_id=number, now=now)
-            asks.receive(conn, reply, day_limit=10**9, now=now)
+            asks.receive(conn, reply, limits=build.limits(reply, 10**9))
             verbs.confirm(conn, reply.id, message_id=1, private=False, now=now)
             waiting[number] += count
             continue
@@ -561,6 +567,37 @@ class TestLeases:
         again = await claim(ledger, worker="bob", now=due)
         assert (again.id, again.attempts) == (first.jobs[0].id, 1)
         assert (await claim(ledger, now=due)).id == third.jobs[0].id
+
+    async def test_to_begin_is_to_claim_and_to_freeze_at_once(self, ledger):
+        [asked] = (await queued(ledger)).jobs
+        begun = await begin(ledger, body=lambda job: job.id.encode())
+        found = await ledger.run(verbs.job_of, asked.id)
+        assert begun == found
+        assert (found.state, found.first_post_at) == (State.SUBMITTING, NOW)
+        assert found.body == asked.id.encode()
+        assert await begin(ledger, worker="eve") is None, "ada holds it"
+        assert await ledger.run(verbs.submitted, asked.id, task_id="task-1", now=NOW)
+
+    async def test_a_job_without_a_request_stays_queued_with_whoever_began_it(self, ledger):
+        [asked] = (await queued(ledger)).jobs
+        begun = await begin(ledger, body=lambda _: None)
+        assert (begun.id, begun.state, begun.body) == (asked.id, State.QUEUED, None)
+        assert await begin(ledger, worker="eve", body=lambda _: None) is None
+        assert not await freeze(ledger, asked.id, worker="eve")
+        assert await settle(ledger, asked.id)
+
+    async def test_a_post_to_repeat_keeps_its_bytes(self, ledger):
+        await job_in(ledger, State.SUBMITTING)
+        later = NOW + 2 * LEASE
+        begun = await begin(ledger, worker="eve", now=later, body=lambda _: b"other")
+        assert (begun.state, begun.body, begun.first_post_at) == (State.SUBMITTING, b"{}", NOW)
+
+    async def test_workers_that_begin_at_once_never_get_the_same_job(self, ledger):
+        asked = await queued(ledger, count=3)
+        workers = [f"worker-{number}" for number in range(6)]
+        begun = await asyncio.gather(*(begin(ledger, worker=worker) for worker in workers))
+        got = [job.id for job in begun if job is not None]
+        assert sorted(got) == sorted(job.id for job in asked.jobs)
 
     async def test_a_settled_job_is_never_claimed(self, ledger):
         reply = await queued(ledger)
@@ -748,7 +785,34 @@ class TestReplies:
         assert (shown.target.token, shown.noted) == ("click", False)
         assert await claim_reply(ledger) is None
 
-    @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.UNDELIVERABLE])
+    async def test_what_no_route_reached_begins_again_with_the_clicks_token(self, ledger):
+        reply = await ready(ledger)
+        await claim_reply(ledger)
+        await ledger.run(
+            deliveries.step_on, reply.id, worker="ada", rung=model.Rung.DM, now=NOW + SECOND
+        )
+        await close(ledger, reply.id, delivery=Delivery.UNDELIVERABLE)
+        click = build.target(token="click")
+        shown = await ledger.run(
+            deliveries.reopen, reply.id, target=click, now=NOW, of=deliveries.KEPT
+        )
+        assert (shown.delivery, shown.target.token) == (Delivery.OPEN, "click")
+        assert shown.rung is None
+        assert (await claim_reply(ledger)).id == reply.id
+
+    async def test_a_press_does_not_make_a_message_under_way_forgotten(self, ledger):
+        reply = await ready(ledger)
+        await claim_reply(ledger)
+        await ledger.run(
+            deliveries.step_on, reply.id, worker="ada", rung=model.Rung.DM, now=NOW + SECOND
+        )
+        click = build.target(token="click")
+        kept = deliveries.KEPT
+        assert await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW, of=kept) is None
+        shown = await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW)
+        assert shown.rung is model.Rung.DM
+
+    @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.CANCELLED])
     async def test_what_is_over_is_not_shown_again(self, ledger, delivery):
         reply = await ready(ledger)
         await claim_reply(ledger)

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bot.allowance import Full
 from bot.errors import Code
 from bot.ledger import asks, deliveries, schema, verbs
 from bot.ledger.ledger import Ledger
@@ -78,7 +79,7 @@ class Job(Leased):
     outcome: Outcome | None = None
 
     def counts(self):
-        """MAX_JOBS_PER_DAY counts what may yet be billed or was."""
+        """BOT_CAPS counts what may yet be billed or was."""
         if self.state is State.WITHDRAWN:
             return False
         return self.state is not State.SETTLED or self.body is not None
@@ -102,7 +103,7 @@ def template():
 def rows(conn):
     return {
         table.name: conn.execute(sa.select(table)).mappings().all()
-        for table in (schema.jobs, schema.replies, schema.days)
+        for table in (schema.jobs, schema.replies, schema.spending)
     }
 
 
@@ -190,8 +191,8 @@ class LedgerMachine(RuleBasedStateMachine):
         reply = self.named(build.reply(user_id=user, count=count, now=self.now))
         day = self.now.date().isoformat()
         fits = self.counted()[day] + count <= DAY_LIMIT
-        answer = self.run(asks.receive, reply, day_limit=DAY_LIMIT, now=self.now)
-        assert isinstance(answer, type(reply) if fits else asks.DayFull)
+        answer = self.run(asks.receive, reply, limits=build.limits(reply, DAY_LIMIT))
+        assert isinstance(answer, type(reply) if fits else Full)
         if fits:
             self.asked.append(reply)
             self.replies[reply.id] = Reply(self.now, token_until=reply.target.token_expires_at)
@@ -202,7 +203,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def receive_again(self, pick):
         again = self.asked[pick % len(self.asked)]
-        assert self.run(asks.receive, again, day_limit=10**6, now=self.now) is None
+        assert self.run(asks.receive, again, limits=build.limits(again, 10**6)) is None
 
     @precondition(lambda self: self.replies)
     @rule(pick=picks)
@@ -414,13 +415,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks, own=st.booleans())
     def show(self, pick, own):
         parked = [
-            asked for asked in self.asked if self.replies[asked.id].delivery is Delivery.PARKED
+            asked for asked in self.asked if self.replies[asked.id].delivery in deliveries.KEPT
         ]
         asked = (parked or self.asked)[pick % len(parked or self.asked)]
         reply = self.replies[asked.id]
         click = build.target(user_id=asked.target.user_id if own else 0, now=self.now)
         shown = self.run(deliveries.reopen, asked.id, target=click, now=self.now)
-        wanted = own and reply.delivery in {Delivery.OPEN, Delivery.PARKED}
+        wanted = own and reply.delivery in {Delivery.OPEN, *deliveries.KEPT}
         assert (shown is not None) == wanted
         if wanted:
             reply.delivery, reply.noted = Delivery.OPEN, False
@@ -529,8 +530,8 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         for row in found["replies"]:
             before = self.seen.get(row["id"], Delivery.OPEN)
-            shown = (Delivery.PARKED, Delivery.OPEN)
-            assert before in {Delivery.OPEN, row["delivery"]} or (before, row["delivery"]) == shown
+            shown = before in deliveries.KEPT and row["delivery"] == Delivery.OPEN
+            assert before in {Delivery.OPEN, row["delivery"]} or shown
             self.seen[row["id"]] = row["delivery"]
 
 

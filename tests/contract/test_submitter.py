@@ -69,7 +69,7 @@ class Desk:
         now = self.clock()
         wish = build.request(model=IMAGINE.id, prompt=prompt)
         reply = build.reply(now=now, asks=wish, user_id=next(self._people))
-        await self.ledger.run(asks.receive, reply, day_limit=1000, now=now)
+        await self.ledger.run(asks.receive, reply, limits=build.limits(reply, 1000))
         await self.ledger.run(verbs.confirm, reply.id, message_id=1, private=False, now=now)
         return reply.jobs[0].id
 
@@ -77,7 +77,7 @@ class Desk:
         return await self.ledger.run(verbs.job_of, job_id)
 
     async def counted(self) -> int:
-        return await self.ledger.run(lambda conn: conn.scalar(sa.select(schema.days.c.jobs)))
+        return await self.ledger.run(build.counted)
 
     @property
     def sent(self) -> int:

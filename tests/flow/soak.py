@@ -265,7 +265,7 @@ async def run(folder: Path, *, seconds: float, rate: float = 3.0, seed: int = 1)
         "web_port": port,
         "public_url": f"http://127.0.0.1:{port}",
         "hiapi_webhook_secret": SECRET,
-        "max_jobs_per_day": 1_000_000,
+        "bot_caps": "1000000/day",
     }
     hiapi_options = {
         "seconds": lambda: (0.2, dice.uniform(0.5, 4.0), 0.2),

@@ -25,6 +25,7 @@ from bot.model import Reply
 from sandbox import painter
 from sandbox.tasks import Task
 from sandbox.world import World
+from tests import build
 
 START = datetime(2026, 3, 14, 12, tzinfo=UTC)
 ACK = "/interactions/*/*/callback"
@@ -195,7 +196,9 @@ class Studio:
     async def restarted(self, **changes: Any) -> AsyncIterator[App]:
         """Another process on the same database takes the place of this one, which just stops."""
         settings = self.app.settings.model_copy(update=changes)
-        async with apps.opened(settings, clock=self.clock, shard_count=1) as app:
+        async with apps.opened(
+            settings, clock=self.clock, shard_count=1, discord_files=self.world.files
+        ) as app:
             await self.env.restart_bot(app.bot)
             self._wire = None
             await app.tracker.load((settings.imagine_model, settings.remix_model))
@@ -221,9 +224,8 @@ class Studio:
 
     async def counted(self) -> int:
         """How many pictures the bot counts for today."""
-        of_today = schema.days.c.day == self.clock().date().isoformat()
-        query = sa.select(schema.days.c.jobs).where(of_today)
-        return await self.app.ledger.run(lambda conn: conn.scalar(query) or 0)
+        today = self.clock().date().isoformat()
+        return await self.app.ledger.run(build.counted, today)
 
     def shown(self, result: Any) -> Shown:
         """The answer to a command as it stands now."""

@@ -278,7 +278,7 @@ async def test_buttons_work_in_the_next_process_and_a_month_later(studio, days):
 
 
 async def test_a_press_counts_for_the_day_like_a_command(open_studio):
-    async with open_studio(max_jobs_per_day=3) as studio:
+    async with open_studio(bot_caps="3/day") as studio:
         first = await finished(studio, count=2)
         pressed = await press(studio, first, "Again")
         assert "all the pictures it may make today" in refusal(pressed)

@@ -67,7 +67,7 @@ class Line:
         """All rows, to see that nothing changed."""
 
         def read(conn: sa.Connection) -> list:
-            tables = (schema.jobs, schema.replies, schema.days)
+            tables = (schema.jobs, schema.replies, schema.spending)
             return [[dict(row) for row in conn.execute(sa.select(t)).mappings()] for t in tables]
 
         return await self.studio.app.ledger.run(read)

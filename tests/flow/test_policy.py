@@ -57,7 +57,7 @@ async def test_direct_messages_are_not_offered_where_they_are_not_allowed(open_s
     async with open_studio(allow_dms=False) as studio:
         person = studio.env.create_user("friend")
         assert person.available_commands() == ()
-        assert set(studio.member.available_commands(studio.channel)) == {"imagine", "remix"}
+        assert {"imagine", "remix"} <= set(studio.member.available_commands(studio.channel))
         with pytest.raises(simcord.SetupError):
             await person.slash("imagine", prompt="a red fox")
 
@@ -72,7 +72,7 @@ async def test_a_command_from_before_direct_messages_were_closed(studio):
 
 
 async def test_the_days_pictures_run_out_and_come_back(open_studio):
-    async with open_studio(max_jobs_per_day=2) as studio:
+    async with open_studio(bot_caps="2/day") as studio:
         assert (await studio.imagine()).deferred
         assert (await studio.imagine(who=studio.someone("other"))).deferred
         refused = await studio.imagine()
@@ -90,7 +90,7 @@ async def test_the_days_pictures_run_out_and_come_back(open_studio):
 
 
 async def test_the_count_outlives_the_process(open_studio):
-    async with open_studio(max_jobs_per_day=1) as studio:
+    async with open_studio(bot_caps="1/day") as studio:
         await studio.imagine()
         await studio.finish()
         async with studio.restarted():
@@ -100,7 +100,7 @@ async def test_the_count_outlives_the_process(open_studio):
 
 
 async def test_what_never_began_is_given_back(open_studio):
-    async with open_studio(max_jobs_per_day=1, queue_max_age=60) as studio:
+    async with open_studio(bot_caps="1/day", queue_max_age=60) as studio:
         refused = await studio.remix(image1=("text.png", b"no picture"))
         assert "cannot be read as an image" in studio.said(refused)
         expired = await studio.imagine()
@@ -114,5 +114,5 @@ async def test_what_never_began_is_given_back(open_studio):
 
 
 async def test_no_picture_a_day_means_none(open_studio):
-    async with open_studio(max_jobs_per_day=0) as studio:
+    async with open_studio(bot_caps="0/day") as studio:
         assert "all the pictures" in studio.said(await studio.imagine())

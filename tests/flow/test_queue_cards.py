@@ -102,7 +102,7 @@ async def test_a_range_becomes_a_place_when_the_front_is_near(studio):
 
 
 async def test_two_hundred_cards_cost_five_edits_a_second_and_three_seconds_each(open_studio):
-    async with open_studio(max_jobs_per_day=1000) as studio:
+    async with open_studio(bot_caps="1000/day") as studio:
         when = remembered(studio)
         await people_ask(studio, 200)
         for second in range(50):

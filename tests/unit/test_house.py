@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.allowance import Caps
+from bot.allowance import Allowances, Caps
 from bot.house import House, blocked
 
 WORDS = ("badword", "ass", "nud*", "*porn", "\u574f", "\u043f\u0443\u0442\u0438\u043d", "two words")
@@ -94,12 +94,20 @@ def test_the_refusal_does_not_repeat_the_word():
 
 
 def test_the_most_generous_role_counts_and_else_the_servers_word():
-    standard = Caps.parse("1/day")
     house = House(member_caps="5/day", role_caps=((1, "10/day, 20/month"), (2, "50/day")))
-    assert house.caps_of([], standard=standard) == Caps.parse("5/day")
-    assert house.caps_of([1], standard=standard) == Caps.parse("10/day, 20/month")
-    assert house.caps_of([1, 2], standard=standard) == Caps.parse("50/day")
-    assert House().caps_of([1], standard=standard) == standard
+    assert house.caps_of([]) == Caps.parse("5/day")
+    assert house.caps_of([1]) == Caps.parse("10/day, 20/month")
+    assert house.caps_of([1, 2]) == Caps.parse("50/day")
+    assert House().caps_of([1]) == Caps()
+
+
+def test_a_server_can_only_be_stricter_than_the_operator():
+    operators = Allowances(server=Caps.parse("100/day"), member=Caps.parse("10/day, $1/month"))
+    house = House(caps="500/day, 50/month", member_caps="3/day")
+    narrowed = house.narrows(operators, role_ids=[])
+    assert narrowed.server == Caps.parse("100/day, 50/month")
+    assert narrowed.member == Caps.parse("3/day, $1/month")
+    assert House().narrows(operators, role_ids=[]) == operators
 
 
 def test_what_another_version_wrote_is_passed_over():

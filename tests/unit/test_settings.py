@@ -120,16 +120,22 @@ def test_the_example_as_it_is_names_what_must_be_filled_in(load):
 # Reading ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("word", ["none", "None", "NONE"])
+def test_no_successor_has_a_word_because_an_empty_variable_is_not_given(load, word):
+    assert load(**REQUIRED, IMAGINE_SUCCESSOR=word).imagine_successor == ""
+    assert load(**REQUIRED, IMAGINE_SUCCESSOR="").imagine_successor == "gpt-image-2/text-to-image"
+
+
 def test_the_environment_wins_over_the_file(load):
-    found = load("MAX_JOBS_PER_DAY=7\nWEB_PORT=1234\n", **REQUIRED, WEB_PORT="4321")
-    assert found.max_jobs_per_day == 7
+    found = load("BOT_CAPS=7/day\nWEB_PORT=1234\n", **REQUIRED, WEB_PORT="4321")
+    assert found.bot_caps == "7/day"
     assert found.web_port == 4321
 
 
 def test_a_file_that_is_not_there_is_no_error(monkeypatch, tmp_path):
     for name, value in REQUIRED.items():
         monkeypatch.setenv(name, value)
-    assert settings.load(tmp_path / "nothing").max_jobs_per_day == 100
+    assert settings.load(tmp_path / "nothing").bot_caps == "100/day"
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -216,9 +222,9 @@ MALFORMED = [
     ("ALLOWED_SERVERS", "１２３"),  # noqa: RUF001 - digits, but not those of an id
     ("ALLOW_DMS", "perhaps"),
     ("ALLOW_USER_INSTALL", "2"),
-    ("MAX_JOBS_PER_DAY", "-1"),
-    ("MAX_JOBS_PER_DAY", "lots"),
-    ("MAX_JOBS_PER_DAY", "99999999999999999999"),
+    ("BOT_CAPS", "-1/day"),
+    ("BOT_CAPS", "lots"),
+    ("PRICES", "model=1"),
     ("HIAPI_BASE_URL", "api.hiapi.ai"),
     ("HIAPI_BASE_URL", "http://api.hiapi.ai/v1"),
     ("HIAPI_BASE_URL", "https://user:password@api.hiapi.ai"),

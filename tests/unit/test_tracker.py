@@ -56,7 +56,7 @@ class Post:
             for _ in range(count):
                 wish = build.request(model=IMAGINE.id, prompt=prompt)
                 reply = build.reply(now=self.clock(), asks=wish, user_id=next(self._numbers))
-                asks.receive(conn, reply, day_limit=1_000_000, now=self.clock())
+                asks.receive(conn, reply, limits=build.limits(reply, 1_000_000))
                 verbs.confirm(conn, reply.id, message_id=1, private=False, now=self.clock())
                 ids.append(reply.jobs[0].id)
 

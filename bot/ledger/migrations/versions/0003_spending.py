@@ -16,6 +16,17 @@ def upgrade() -> None:
         sa.Column("micros", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.BigInteger, nullable=False),
     )
+    # What was counted today stays counted: for the whole bot, which had the only limit.
+    op.execute(
+        "INSERT INTO spending (scope, period, pictures, micros, attempts)"
+        " SELECT 'bot', day, jobs, 0, 0 FROM days"
+    )
+    op.execute(
+        "INSERT INTO spending (scope, period, pictures, micros, attempts)"
+        " SELECT 'bot', substr(day, 1, 7), sum(jobs), 0, 0 FROM days GROUP BY substr(day, 1, 7)"
+    )
+    op.drop_table("days")
+    op.add_column("jobs", sa.Column("price", sa.BigInteger))
     op.create_table(
         "servers",
         sa.Column("guild_id", sa.BigInteger, primary_key=True, autoincrement=False),
