@@ -268,4 +268,5 @@ def _web(
         port=settings.web_port,
         check=check,
         callback=callbacks.receive,
+        key=settings.discord_token.get_secret_value(),
     )

@@ -9,6 +9,10 @@ It owns all SQL of Easel; it never talks to Discord or HiAPI.
     hearing.py     what a callback says of a job
     leases.py      leases of processes that are gone
     deliveries.py  the verbs of delivery: claims, leases, how a reply ended
+    privacy.py     everything kept about a person: handed out, erased
+    desk.py        the operator's verbs: look, bring forward, give up
+    files.py       the SQLite file itself: copied while in use, swept after an erasure
+    health.py      a look at a database without changing it
     ledger.py      opens a database and runs verbs on it, on SQLite or PostgreSQL
     migrations/    how the tables came to be (Alembic)
 """
