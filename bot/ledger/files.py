@@ -47,9 +47,8 @@ def backup(source: Path, target: Path, *, progress: Progress) -> int:
     try:
         _copy(source, part, progress=progress)
         _without_tokens(part)
-        # Unlike a renamed file, a linked one never takes the place of another.
-        os.link(part, target)
-        _settle(target)
+        _settle(part)
+        part.rename(target)
     except (OSError, sqlite3.Error) as error:
         raise ledger.LedgerError(f"The database could not be copied: {error}") from error
     finally:
