@@ -41,7 +41,9 @@ def backup(source: Path, target: Path, *, progress: Progress) -> int:
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        raise ledger.LedgerError(f"{part} is there already: is another backup running?") from None
+        raise ledger.LedgerError(
+            f"{part} is there already: delete it, if no other backup is running."
+        ) from None
     except OSError as error:
         raise ledger.LedgerError(f"{part} cannot be written: {error.strerror}.") from error
     try:

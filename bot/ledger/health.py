@@ -92,8 +92,9 @@ def _postgres(url: str, *, seconds: float) -> Health:
             version = None if row is None else str(row[0])
         writable = True
         try:
-            conn.execute("CREATE TEMPORARY TABLE easel_doctor (one integer) ON COMMIT DROP")
-            if version is not None:
+            if version is None:
+                conn.execute("CREATE TABLE easel_doctor (nothing integer)")
+            else:
                 conn.execute("UPDATE facts SET value = value WHERE name = ''")
         except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege):
             writable = False

@@ -70,19 +70,18 @@ def summary(found: Sequence[Finding]) -> str:
 
 
 def jobs(entries: Sequence[Entry], *, now: datetime) -> Table:
-    """One line a job; the whole id, for it is what the other commands take."""
+    """Two lines a job, for ids are long; they stand whole, as the other commands take them."""
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
-    for heading in ("Job", "State", "Reply", "Age"):
+    for heading in ("Job\n ", "State\n and end", "Reply\n and where it is", "Person\n ", "Age\n "):
         table.add_column(heading, no_wrap=True)
-    table.add_column("Person", no_wrap=True)
     for each in entries:
-        end = f" ({each.job.outcome.end})" if each.job.outcome else ""
+        end = each.job.outcome.end if each.job.outcome else "-"
         table.add_row(
             each.job.id,
-            f"{each.job.state}{end}",
-            each.delivery,
-            age(now - each.job.created_at),
+            f"{each.job.state}\n {end}",
+            f"{each.job.reply_id}\n {each.delivery}",
             str(each.job.user_id),
+            age(now - each.job.created_at),
         )
     return table
 

@@ -14,6 +14,7 @@ from contextlib import closing
 import pytest
 
 from bot.ledger.ledger import Ledger
+from sandbox.wirecord.server import TOKEN
 from tests.flow import process
 from tests.flow.process import ROOT, eventually, free_port
 
@@ -24,7 +25,7 @@ async def scene(tmp_path, empty_ledger):
         yield opened
 
 
-async def easel(scene, *command, **changes):
+async def easel(scene, *command, module=("bot",), **changes):
     """Run a command; its status, and all that it printed."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -33,7 +34,7 @@ async def easel(scene, *command, **changes):
         **changes,
     }
     running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *command),
+        *(sys.executable, "-m", *module, *command),
         cwd=scene.folder,
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
@@ -44,17 +45,31 @@ async def easel(scene, *command, **changes):
     return running.returncode, printed.decode()
 
 
-async def test_a_day_of_an_operator(scene):
-    """One bot for all of it: starting one takes longer than everything else here."""
-    await scene.start()
+async def pictured(scene):
+    """A command that has its picture, and its job."""
     shown = await scene.imagine("a heron that can be shown")
     await eventually(lambda: scene.pictured(shown))
     await scene.delivered()
-    job = scene.jobs[0]["id"]
+    return shown, scene.jobs[0]["id"]
 
-    # Looking.
+
+async def test_the_doctor_sees_that_the_bot_runs_and_leaves_it_alone(scene):
+    port = free_port()
+    await scene.start(web_port=port)
+    where = {"HIAPI_BASE_URL": scene.hiapi.base_url, "WEB_PORT": str(port), "NO_COLOR": "1"}
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    doctor = ("sandbox.wirecord.launch", "--base", scene.discord.base, "doctor")
+    status, printed = await easel(scene, module=doctor, **where, **needed)
+    told = " ".join(printed.split())
+    assert (status, f"runs on 127.0.0.1:{port} and is ready" in told) == (0, True), printed
+    assert "Reached, whole and writable" in told
+
+
+async def test_looking_and_helping_while_the_bot_works(scene):
+    await scene.start()
+    shown, job = await pictured(scene)
     status, printed = await easel(scene, "jobs", "list")
-    assert (status, job in printed, "settled (pictures)" in printed) == (0, True, True), printed
+    assert (status, job in printed, "pictures" in printed) == (0, True, True), printed
     assert max(map(len, printed.splitlines())) <= 80
     status, printed = await easel(scene, "jobs", "show", job[:6].upper())
     assert (status, "delivered" in printed) == (0, True), printed
@@ -76,6 +91,11 @@ async def test_a_day_of_an_operator(scene):
     await scene.quiet()
     assert scene.replies[0]["delivery"] == "delivered"
     assert len(scene.tasks) == 1
+
+
+async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
+    await scene.start()
+    shown, job = await pictured(scene)
 
     # A copy, without tokens.
     status, printed = await easel(scene, "backup", "copy.db")

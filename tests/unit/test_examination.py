@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 
 from bot.ledger import schema
+from bot.ledger.desk import Entry
 from bot.ledger.ledger import Ledger
+from bot.model import Delivery, End, State
 from bot.operate import clocks, configuration, doctor, findings, storage, tables
 from bot.operate.findings import Level
 from bot.settings import Settings
@@ -282,3 +284,34 @@ def test_scripts_get_json_and_a_status():
 def test_a_secret_that_holds_another_is_hidden_whole():
     told = tables.clean("it is secret-longer", secrets={"secret", "secret-longer"})
     assert told == "it is [hidden]"
+
+
+def test_the_widest_jobs_fit_80_columns_with_whole_ids():
+    reply = build.reply(user_id=2**63 - 1, now=NOW - timedelta(minutes=119))
+    cancelled = build.failure(end=End.CANCELLED)
+    [job] = reply.evolve(
+        jobs=tuple(
+            each.evolve(state=State.SUBMITTING, outcome=cancelled, user_id=2**63 - 1)
+            for each in reply.jobs
+        )
+    ).jobs
+    entry = Entry(
+        job=job,
+        delivery=Delivery.UNDELIVERABLE,
+        private=False,
+        guild_id=None,
+        trouble="no way \x1b[31m",
+        due_at=NOW,
+        lease_owner=None,
+        lease_until=None,
+    )
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device
+        out = Console(file=nowhere, record=True, width=80)
+        out.print(tables.jobs([entry], now=NOW))
+        out.print(tables.job(entry, now=NOW, prompt=False))
+        text = out.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    for whole in (job.id, job.reply_id, str(2**63 - 1), "undeliverable", "submitting", "119 min"):
+        assert whole in text, whole
+    assert "\x1b" not in text
+    assert job.request.prompt not in text
