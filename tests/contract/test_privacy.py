@@ -131,6 +131,7 @@ async def test_late_answers_bring_nothing_back(ledger):
     parked = await finished(ledger, asked(), Delivery.PARKED)
     await erase(ledger)
     before = await ledger.run(everything)
+    assert {row["delivery"] for row in before["replies"]} == {Delivery.CANCELLED}
 
     job = sending.jobs[0].id
     later = NOW + timedelta(seconds=1)
