@@ -23,7 +23,7 @@ demo: $(DEV) ## Try it in the browser, without Discord and without a key
 test: $(DEV) ## Run all tests
 	$(BIN)/python -m pytest
 
-bench: $(DEV) ## Measure it against a bare bot, six minutes (bench/RESULTS.md)
+bench: $(DEV) ## Measure it against a bare bot, eleven minutes (bench/RESULTS.md)
 	$(BIN)/python -m bench.run
 
 soak: $(DEV) ## Storm for SECONDS (600): everything fails, nothing may be lost
@@ -41,9 +41,8 @@ lock: $(DEV) ## Renew the locked versions
 	$(BIN)/uv pip compile --universal --generate-hashes --quiet --no-header --python-version 3.11 \
 		--group build --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
-messages: $(DEV) ## Collect the texts for the translators
-	$(BIN)/pybabel --quiet extract --no-wrap --sort-by-file --no-location --omit-header -k N_ \
-		-o bot/locale/easel.pot bot cogs
+messages: $(DEV) ## Collect the texts, and bring every language's catalogue up to them
+	$(BIN)/python -m tests.catalogues
 
 clean: ## Remove what the verbs above made
 	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ It owns exit codes, signals and the words an operator reads; it never holds a st
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -128,6 +129,10 @@ async def _run(configured: settings.Settings) -> int:
                 typer.echo(f"Discord is out of reach: {error}.", err=True)
                 return 1
             await easel.start()
+            # What stands by now stays: a full collection would look through all of it again, and
+            # hold up whoever wants an acknowledgement.
+            gc.collect()
+            gc.freeze()
             log.info("easel.started", web_port=easel.web.port)
             try:
                 return await _until_signal(easel.bot.connect())

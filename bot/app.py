@@ -4,7 +4,7 @@ It alone names concrete classes; it never does a stage's work.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,8 +13,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
+from bot import fetch
 from bot.callbacks import Callbacks
-from bot.catalog import Catalog
+from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
@@ -26,19 +27,23 @@ from bot.ladder import Ladder
 from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.loops import Loop
+from bot.media import Media
 from bot.messenger import Messenger
 from bot.model import Job
 from bot.policy import Policy
 from bot.progress import Progress
 from bot.recovery import Recovery
+from bot.render import Verb
 from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tracker import Tracker
 from bot.web import CALLBACK_PATH, WebServer
-from cogs import buttons
+from cogs import buttons, editing, remix_form, uploads, variations
+from cogs.buttons import Buttons
 from cogs.forms import Forms
 from cogs.imagine import Imagine
 from cogs.remix import Remix
+from cogs.remixing import Remixing
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +73,7 @@ class App:
 
     async def start(self) -> None:
         """Begin to work; the bot must be logged in."""
-        await self.tracker.load((self.settings.imagine_model, self.settings.remix_model))
+        await self.tracker.load(self.intake.catalog.ids)
         for loop in self.loops:
             loop.start()
 
@@ -80,7 +85,7 @@ class App:
 
     async def sync(self) -> bool:
         """Tell Discord of the commands if they changed since it was last told."""
-        fingerprint = self.bot.fingerprint()
+        fingerprint = await self.bot.fingerprint()
         if await self.ledger.run(verbs.fact, COMMANDS_FACT) == fingerprint:
             return False
         await self.bot.tree.sync()
@@ -91,11 +96,25 @@ class App:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, *, clock: Clock = clocks.system, shard_count: int | None = None
+    settings: Settings,
+    *,
+    clock: Clock = clocks.system,
+    shard_count: int | None = None,
+    discord_files: Callable[[str], Awaitable[fetch.Picture]] | None = None,
 ) -> AsyncIterator[App]:
-    """Open all parts of one process. Raises LedgerError if the database cannot be used."""
+    """Open all parts of one process. Raises LedgerError if the database cannot be used.
+
+    `discord_files` fetches an address of Discord's, for a Discord that is on no network; it raises
+    what `Fetcher.fetch` raises.
+    """
     worker = leases.worker_name()
-    catalog = Catalog.with_ids(imagine=settings.imagine_model, remix=settings.remix_model)
+    catalog = Catalog.with_ids(
+        imagine=settings.imagine_model,
+        remix=settings.remix_model,
+        imagine_successor=settings.imagine_successor,
+        remix_successor=settings.remix_successor,
+        offer_successors=settings.offer_successors,
+    )
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(settings.database_url))
         await ledger.run(leases.free, worker=worker)
@@ -112,6 +131,14 @@ async def opened(
             )
         )
         fetcher = await stack.enter_async_context(Fetcher(trusted=settings.hiapi_trusted_hosts))
+        if discord_files is None:
+            files = Fetcher(
+                trusted=settings.discord_trusted_hosts,
+                max_bytes=REFERENCE_BYTES,
+                seconds=uploads.SECONDS,
+            )
+            discord_files = (await stack.enter_async_context(files)).fetch
+        media = Media(fetch=discord_files, trusted=settings.discord_trusted_hosts)
         messenger = Messenger(clock=clock)
 
         # The stages do not know each other: each is handed what to call when a row has moved.
@@ -185,6 +212,7 @@ async def opened(
             fetcher=fetcher,
             messenger=messenger,
             ladder=Ladder(ledger=ledger, messenger=messenger, clock=clock, worker=worker),
+            catalog=catalog,
             clock=clock,
             worker=worker,
             release=progress.release,
@@ -203,9 +231,23 @@ async def opened(
         async def ready(bot: EaselBot) -> None:
             messenger.bind(bot)
 
+        remixing = Remixing(intake=intake, media=media)
+        presses = {
+            **buttons.presses(intake),
+            **variations.presses(intake),
+            **editing.presses(intake),
+            Verb.REMIX: remixing.press,
+        }
+        forms = {**editing.handlers(intake), remix_form.NAME: remixing.submitted}
         bot = EaselBot(
-            cogs=(Imagine(intake=intake), Remix(intake=intake), Forms(handlers={})),
-            buttons=(buttons.button(buttons.presses(intake)),),
+            cogs=(
+                Imagine(intake=intake),
+                Remix(intake=intake),
+                Buttons(presses=presses),
+                Forms(handlers=forms),
+            ),
+            menus=remixing.menus,
+            buttons=(),
             ready=ready,
             allow_dms=settings.allow_dms,
             allow_user_install=settings.allow_user_install,

@@ -16,6 +16,7 @@ from discord.ext import commands
 
 from bot import i18n
 from bot.errors import WORDS, Code
+from bot.translator import Translator
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,10 @@ async def excuse(interaction: discord.Interaction["EaselBot"]) -> None:
 
 
 async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
-    """Tell the person alone, whatever was answered so far. Raises discord.HTTPException."""
+    """Tell the person, alone if that is possible, whatever was answered so far.
+
+    Raises discord.HTTPException.
+    """
     if not interaction.response.is_done():
         await interaction.response.send_message(text, ephemeral=True)
         return
@@ -52,7 +56,14 @@ async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
         # What follows a spinner takes its place, in public if it is; what follows one that was
         # deleted may be refused. So the spinner ends first and goes last.
         await interaction.edit_original_response(content="\u2026")
-    await interaction.followup.send(text, ephemeral=True)
+    try:
+        await interaction.followup.send(text, ephemeral=True)
+    except discord.HTTPException:
+        # Where the bot is a guest Discord takes five follow-ups (40094), edits without end.
+        if not spinner:
+            raise
+        await interaction.edit_original_response(content=text)
+        return
     if spinner:
         await interaction.delete_original_response()
 
@@ -64,6 +75,7 @@ class EaselBot(commands.AutoShardedBot):
         self,
         *,
         cogs: Sequence[commands.Cog],
+        menus: Sequence[app_commands.ContextMenu],
         buttons: Sequence[type[discord.ui.DynamicItem[Any]]],
         ready: Callable[["EaselBot"], Awaitable[None]],
         allow_dms: bool,
@@ -86,12 +98,17 @@ class EaselBot(commands.AutoShardedBot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=allow_user_install),
         )
         self._own_cogs = cogs
+        self._menus = menus
         self._buttons = buttons
         self._on_login = ready
+        self._translator = Translator()
 
     async def setup_hook(self) -> None:
+        await self.tree.set_translator(self._translator)
         for cog in self._own_cogs:
             await self.add_cog(cog)
+        for menu in self._menus:
+            self.tree.add_command(menu)
         self.add_dynamic_items(*self._buttons)
         await self._on_login(self)
 
@@ -107,7 +124,10 @@ class EaselBot(commands.AutoShardedBot):
         if interaction is not None:
             await excuse(interaction)
 
-    def fingerprint(self) -> str:
-        """A hash of all commands: Discord is told again only when it changes."""
-        described = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+    async def fingerprint(self) -> str:
+        """A hash of all commands, in all languages: Discord is told again when it changes."""
+        described = [
+            await command.get_translated_payload(self.tree, self._translator)
+            for command in self.tree.get_commands()
+        ]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
-from bot.model import Reference, Reply, Request, Target, open_reply
+from bot.model import Delivery, Reference, Reply, Request, Target, open_reply
 from bot.policy import Place, Policy
 from bot.render import Card
 
@@ -80,15 +80,20 @@ class Intake:
         self._released = released
         self._undoing: set[asyncio.Future[None]] = set()
 
+    def refuses(self, place: Place) -> Complaint | None:
+        """Why nothing may be asked for here and now, whatever it is."""
+        if self.closing:
+            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
+        return self._policy.check(place)
+
     async def receive(self, ask: Ask) -> Reply | Complaint | None:
         """Write the ask down as `received`: a reply, or why not, or None for a replayed event.
 
         Nothing here waits for more than INSERT_LIMIT: the acknowledgement comes right after.
         """
-        if self.closing:
-            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
-        request = replace(ask.request, prompt=_storable(ask.request.prompt))
-        complaint = self._policy.check(ask.place) or self.catalog.check(
+        # A button may ask for a model that was in use when its card was made.
+        request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
+        complaint = self.refuses(ask.place) or self.catalog.check(
             request, unfinished=ask.unfinished
         )
         if complaint is not None:
@@ -174,11 +179,15 @@ class Intake:
             log.info("reply.queued", reply=reply.id, jobs=moved)
             self._queued(reply.id)
 
-    async def show(self, reply_id: str, target: Target) -> Complaint | None:
-        """A Show button was pressed: the reply goes on with the click's token, or why not."""
+    async def show(self, reply_id: str, target: Target, *, kept: bool = False) -> Complaint | None:
+        """A button was pressed: the reply goes on with the click's token, or why not.
+
+        `kept`: only if it is finished and could not be shown for want of a token.
+        """
+        states = deliveries.KEPT if kept else deliveries.KEPT | {Delivery.OPEN}
         try:
             reply = await self._ledger.run(
-                deliveries.reopen, reply_id, target=target, now=self.clock()
+                deliveries.reopen, reply_id, target=target, now=self.clock(), of=states
             )
         except (SQLAlchemyError, LedgerError) as error:
             log.error("reply.not_reopened", reply=reply_id, cause=str(error))
@@ -221,11 +230,20 @@ class Intake:
             N_("Ask the person who made it, or a moderator."),
         )
 
-    async def _find(self, reply_id: str) -> Reply | Complaint:
+    async def gone(self, reply_id: str, *, message_id: int) -> None:
+        """A message of a reply was deleted: nothing leads there any more."""
         try:
-            return await self._ledger.run(verbs.reply_of, reply_id) or _UNKNOWN
+            await self._ledger.run(deliveries.forget_message, reply_id, message_id=message_id)
         except (SQLAlchemyError, LedgerError) as error:
-            log.error("reply.not_found", reply=reply_id, cause=str(error))
+            log.warning("reply.not_forgotten", reply=reply_id, cause=str(error))
+
+    async def _find(self, reply_id: str) -> Reply | Complaint:
+        # Nothing is acknowledged yet, and a form can only be opened in place of that.
+        reading = self._ledger.run(verbs.reply_of, reply_id)
+        try:
+            return await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds()) or _UNKNOWN
+        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
+            log.error("reply.not_found", reply=reply_id, cause=str(error) or "too slow")
             return Complaint(
                 N_("The bot cannot look this up right now."), N_("Please try again in a minute.")
             )

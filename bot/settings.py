@@ -111,6 +111,21 @@ class Settings(BaseModel):
         max_length=128,
         description="The model behind /remix.",
     )
+    imagine_successor: str = Field(
+        default="gpt-image-2/text-to-image",
+        max_length=128,
+        description="The model that a card names when the one behind /imagine is unavailable; "
+        "`none` to name none.",
+    )
+    remix_successor: str = Field(
+        default="gpt-image-2/image-to-image",
+        max_length=128,
+        description="The same for /remix.",
+    )
+    offer_successors: bool = Field(
+        default=False,
+        description="Let people choose those two models in /preferences, not only after a failure.",
+    )
     hiapi_base_url: str = Field(
         default="https://api.hiapi.ai/v1",
         description="HiAPI's address, with or without `/v1`.",
@@ -133,6 +148,11 @@ class Settings(BaseModel):
         default=frozenset(),
         description="Picture hosts (`host` or `host:port`, comma-separated) that may be plain "
         "http or private. For sandboxes and tests; leave it empty in earnest.",
+    )
+    discord_trusted_hosts: CommaSeparated = Field(
+        default=frozenset(),
+        description="Hosts (`host` or `host:port`, comma-separated) that count as Discord's own "
+        "when an image of a message is used. For sandboxes and tests; leave it empty in earnest.",
     )
     queue_max_age: int = Field(
         default=7200,
@@ -189,6 +209,12 @@ class Settings(BaseModel):
         if wrong:
             raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
         return value
+
+    @field_validator("imagine_successor", "remix_successor")
+    @classmethod
+    def _model_or_none(cls, value: str) -> str:
+        # An empty variable counts as not given, so that nothing must have a word.
+        return "" if value.lower() == "none" else value
 
     @field_validator("hiapi_base_url")
     @classmethod

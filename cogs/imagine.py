@@ -6,7 +6,7 @@ from discord.ext import commands
 
 from bot import catalog
 from bot.intake import Intake
-from bot.model import Kind, Request
+from bot.model import Kind
 from cogs import asking, options
 from cogs.interactions import Interaction
 
@@ -24,6 +24,7 @@ class Imagine(commands.Cog):
         resolution="1K is quicker, 2K is sharper (default 1K)",
         count="How many pictures to make, 1 to 4 (default 1)",
         private="Show the picture to you alone",
+        spoiler="Blur the picture until somebody clicks it",
         prompt_file="A .txt file whose text is added to the prompt, for long ones",
     )
     @app_commands.choices(
@@ -39,21 +40,19 @@ class Imagine(commands.Cog):
         aspect_ratio: str | None = None,
         resolution: str | None = None,
         count: app_commands.Range[int, 1, 4] = 1,
-        private: bool = False,
+        private: bool | None = None,
+        spoiler: bool | None = None,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
-        model = self._intake.catalog.imagine
-        request = Request(
-            kind=Kind.IMAGINE,
-            model=model.id,
-            prompt=prompt,
-            aspect_ratio=aspect_ratio or model.default_ratio,
-            resolution=resolution or model.default_resolution,
+        given = options.Given(
+            aspect_ratio=aspect_ratio, resolution=resolution, private=private, spoiler=spoiler
         )
-        wish = asking.Wish(
-            request=request,
+        wish = options.wish(
+            given,
+            kind=Kind.IMAGINE,
+            prompt=prompt,
+            catalog=self._intake.catalog,
             prompt_file=prompt_file,
             count=count,
-            private=private,
         )
         await asking.ask(interaction, wish, intake=self._intake)

@@ -6,7 +6,7 @@ from discord.ext import commands
 
 from bot import catalog
 from bot.intake import Intake
-from bot.model import Kind, Reference, Request
+from bot.model import Kind
 from cogs import asking, options
 from cogs.interactions import Interaction
 
@@ -29,6 +29,8 @@ class Remix(commands.Cog):
         resolution="1K is quicker, 2K is sharper (default 1K)",
         count="How many pictures to make, 1 to 4 (default 1)",
         private="Show the picture to you alone",
+        spoiler="Blur the picture until somebody clicks it",
+        show_images="Show the images you handed in beside the picture",
         prompt_file="A .txt file whose text is added to the prompt, for long ones",
     )
     @app_commands.choices(
@@ -49,25 +51,25 @@ class Remix(commands.Cog):
         aspect_ratio: str | None = None,
         resolution: str | None = None,
         count: app_commands.Range[int, 1, 4] = 1,
-        private: bool = False,
+        private: bool | None = None,
+        spoiler: bool | None = None,
+        show_images: bool | None = None,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
         given = (image1, image2, image3, image4, image5)
-        images = tuple(image for image in given if image is not None)
-        model = self._intake.catalog.remix
-        request = Request(
+        wish = options.wish(
+            options.Given(
+                aspect_ratio=aspect_ratio,
+                resolution=resolution,
+                private=private,
+                spoiler=spoiler,
+                show_references=show_images,
+            ),
             kind=Kind.REMIX,
-            model=model.id,
             prompt=prompt,
-            aspect_ratio=aspect_ratio or model.default_ratio,
-            resolution=resolution or model.default_resolution,
-            references=tuple(Reference(url=i.url, filename=i.filename) for i in images),
-        )
-        wish = asking.Wish(
-            request=request,
-            images=images,
+            catalog=self._intake.catalog,
+            images=tuple(image for image in given if image is not None),
             prompt_file=prompt_file,
             count=count,
-            private=private,
         )
         await asking.ask(interaction, wish, intake=self._intake)

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import os
 import queue
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -27,6 +28,8 @@ T = TypeVar("T")
 BATCH = 64
 POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
+# A connection with this option begins and ends its transactions itself.
+BY_HAND = "by_hand"
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
 DEADLOCK_ATTEMPTS = 5
@@ -149,7 +152,10 @@ class Ledger:
         migrate.upgrade(self._engine)
 
     def _write(self) -> None:
-        with self._engine.connect() as conn:
+        with self._engine.connect().execution_options(**{BY_HAND: True}) as conn:
+            conn.begin()  # one that lasts: the real ones are begun and ended inside it, by hand
+            database = conn.connection.driver_connection
+            assert isinstance(database, sqlite3.Connection)  # noqa: S101 - the driver of `_url`
             while True:
                 batch = [self._waiting.get()]
                 with contextlib.suppress(queue.Empty):
@@ -157,7 +163,7 @@ class Ledger:
                         batch.append(self._waiting.get_nowait())
                 calls = [call for call in batch if call is not None]
                 if calls:
-                    _commit(conn, calls)
+                    _commit(conn, database, calls)
                 if batch[-1] is None:
                     return
 
@@ -192,7 +198,7 @@ class _RolledBackError(Exception):
     """One verb's failure ended the whole transaction."""
 
 
-def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
+def _commit(conn: sa.Connection, database: sqlite3.Connection, calls: list[_Call]) -> None:
     """Run the calls in one transaction; a call that fails takes only itself back.
 
     Failures are rare: rather than guard each call by a savepoint, the others are run again.
@@ -200,7 +206,7 @@ def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
     pending = calls
     while pending:
         try:
-            with conn.begin():
+            with _transaction(database):
                 for call in pending:
                     _attempt(conn, call)
             break
@@ -216,6 +222,25 @@ def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
         # A loop that was closed meanwhile has nobody left to tell.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_answer, mine)
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN and COMMIT without SQLAlchemy, to which one pair costs as much as three statements.
+
+    Raises its errors all the same, for that is what callers expect of a ledger.
+    """
+    try:
+        # IMMEDIATE: two processes on one file then wait for each other instead of failing.
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("COMMIT")
+    except BaseException as error:
+        if database.in_transaction:
+            database.rollback()
+        if isinstance(error, sqlite3.Error):
+            raise sa.exc.OperationalError("a transaction", None, error) from error
+        raise
 
 
 def _attempt(conn: sa.Connection, call: _Call) -> None:
@@ -274,8 +299,8 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begun(conn: sa.Connection) -> None:
-        # IMMEDIATE: two processes on one file then wait for each other instead of failing.
-        conn.exec_driver_sql("BEGIN IMMEDIATE")
+        if BY_HAND not in conn.get_execution_options():
+            conn.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

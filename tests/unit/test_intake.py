@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -106,3 +107,31 @@ async def test_a_row_written_too_late_is_taken_back(tmp_path):
         async with asyncio.timeout(5):
             while await ledger.run(state) != ([State.WITHDRAWN], 0):  # noqa: ASYNC110 (no event)
                 await asyncio.sleep(0.01)
+
+
+async def test_what_stands_on_a_card_is_looked_up_within_a_second_or_not_at_all(tmp_path):
+    """Discord waits three; a form can only be opened as the first answer."""
+    path = tmp_path / "easel.db"
+    async with Ledger(f"sqlite:///{path}") as ledger:
+        intake = door(ledger)
+        reply = await intake.receive(ask())
+        loop = asyncio.get_running_loop()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = loop.time()
+            told = await asyncio.gather(
+                intake.wish(reply.id, user_id=reply.target.user_id),
+                intake.own(reply.id, user_id=reply.target.user_id),
+            )
+            took = loop.time() - began
+            other.execute("ROLLBACK")
+        assert [each.problem for each in told] == ["The bot cannot look this up right now."] * 2
+        assert took < 2
+        assert await intake.wish(reply.id, user_id=reply.target.user_id) == reply
+
+
+async def test_a_model_that_is_not_in_use_is_replaced_before_it_is_written_down(ledger):
+    asked = ask()
+    old = replace(asked.request, model="retired")
+    reply = await door(ledger).receive(replace(asked, request=old))
+    assert reply.jobs[0].request == asked.request
