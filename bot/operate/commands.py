@@ -118,8 +118,9 @@ def erase(user: User, *, yes: Yes = False) -> None:
     done = people.erase(user)
     told = done.erased
     typer.echo(
-        f"Erased: {told.replies} replies with {told.jobs} jobs, {told.cancelled} of them under "
-        f"way; {done.kept_files} kept files. What stands in Discord and at HiAPI is still there."
+        f"Erased. Replies: {told.replies}; jobs: {told.jobs}, of which under way: "
+        f"{told.cancelled}; kept files: {done.kept_files}. What stands in Discord and at HiAPI is "
+        "still there."
     )
     if done.postgres:
         typer.echo("PostgreSQL drops the old rows from its files at its next VACUUM.")

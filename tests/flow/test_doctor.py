@@ -404,12 +404,36 @@ async def test_every_check_is_made_although_others_fail(hiapi, discord, certific
     assert found["HiAPI key"].level is found["Database"].level is Level.OK
 
 
-async def test_a_check_that_takes_too_long_or_breaks_is_a_finding():
+async def test_a_check_that_takes_too_long_is_a_finding():
     async def hang():
         await asyncio.Event().wait()
 
     [found] = await doctor._within("Slow", hang(), seconds=0.01)
     assert (found.name, found.level) == ("Slow", Level.ERROR)
+
+
+async def test_a_check_that_breaks_is_a_finding_and_keeps_no_other_from_being_made(
+    hiapi, certificate, tmp_path
+):
+    async def nonsense(_request):
+        return web.json_response(["not what Discord says"])
+
+    runner = web.ServerRunner(web.Server(nonsense))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        read = settings(
+            hiapi_base_url=hiapi.base_url, database_url=f"sqlite:///{tmp_path / 'easel.db'}"
+        )
+        with launch.aimed(f"http://127.0.0.1:{runner.addresses[0][1]}"):
+            found = rows(
+                await doctor.examine(read, env_file=tmp_path / ".env", trust=certificate.trusted)
+            )
+    finally:
+        await runner.cleanup()
+    assert found["Discord token"].level is Level.ERROR
+    assert "report it" in found["Discord token"].fix
+    assert found["HiAPI key"].level is found["Database"].level is Level.OK
 
 
 async def examined(discord, folder, *options, **changes):
