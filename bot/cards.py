@@ -54,6 +54,9 @@ class CardView(discord.ui.LayoutView):
         box.add_item(discord.ui.TextDisplay(f"### {card.heading}\n{_byline(card)}"))
         if card.shots:
             box.add_item(_gallery(card))
+        if card.made_from:
+            box.add_item(discord.ui.TextDisplay(f"-# {card.made_from_title}"))
+            box.add_item(_gallery(card, card.made_from))
         if card.notes:
             # Air between the person's words and the bot's, which else read as one paragraph.
             box.add_item(discord.ui.Separator(visible=False))
@@ -87,9 +90,17 @@ def _row(row: Row, reply_id: str) -> "discord.ui.ActionRow[CardView]":
     return shown
 
 
-def _gallery(card: Card) -> discord.ui.MediaGallery[CardView]:
+def words(text: str) -> discord.ui.LayoutView:
+    """A few words where a card stood: a message with components takes no other text any more."""
+    view = discord.ui.LayoutView(timeout=None)
+    return view.add_item(discord.ui.TextDisplay(text))
+
+
+def _gallery(
+    card: Card, shots: tuple[Shot, ...] | None = None
+) -> discord.ui.MediaGallery[CardView]:
     gallery: discord.ui.MediaGallery[CardView] = discord.ui.MediaGallery()
-    for shot in card.shots:
+    for shot in card.shots if shots is None else shots:
         gallery.add_item(
             media=f"attachment://{_filename(card, shot)}",
             description=shot.alt or None,
@@ -116,5 +127,5 @@ def files(card: Card) -> list[discord.File]:
             filename=_filename(card, shot),
             description=shot.alt or None,
         )
-        for shot in card.shots
+        for shot in (card.shots if card.plain else (*card.shots, *card.made_from))
     ]

@@ -15,11 +15,13 @@ from bot.catalog import Catalog
 from bot.clock import Clock
 from bot.errors import Code
 from bot.fetch import Fetcher, FetchError
+from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import deliveries, verbs
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result, Shown
-from bot.model import Delivery, Job, Reply, short_id
+from bot.model import Delivery, Job, Reply, picture_name
+from bot.references import References
 from bot.render import Card, Shot
 
 log = structlog.get_logger(__name__)
@@ -46,6 +48,8 @@ class Deliverer:
         messenger: Messenger,
         ladder: Ladder,
         catalog: Catalog,
+        keeper: Keeper,
+        references: References,
         clock: Clock,
         worker: str,
         release: Callable[[str], Awaitable[None]],
@@ -55,6 +59,8 @@ class Deliverer:
         self._messenger = messenger
         self._ladder = ladder
         self._catalog = catalog
+        self._keeper = keeper
+        self._references = references
         self._clock = clock
         self._worker = worker
         self._release = release
@@ -101,6 +107,8 @@ class Deliverer:
             await self._ledger.run(verbs.reply_of, reply.made_from) if reply.made_from else None
         )
         card = await self._card(reply, found, lost, parent, limit=limit)
+        beside = await self._references.shots(reply) if found else ()
+        card = render.beside(card, beside, locale=reply.target.locale)
         shown = await self._ladder.climb(reply, card)
         if shown.result is Result.TOO_LARGE and card.shots:
             largest = max(len(shot.data) for shot in card.shots)
@@ -116,6 +124,8 @@ class Deliverer:
             shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
+        for job_id, data in found.items():  # nobody waits for it: the card stands already
+            await self._keeper.keep_original(job_id, data)
         await self._close(reply, shown)
 
     async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
@@ -180,7 +190,7 @@ class Deliverer:
             )
         shots = {
             job.id: Shot(
-                filename=f"{short_id(job.id).lower()}-{job.slot + 1}.{fit.extension}",
+                filename=f"{picture_name(job.id, job.slot)}.{fit.extension}",
                 data=fit.data,
                 alt=render.alt_text(job),
                 link=_link(job) if fit.reencoded else None,

@@ -69,6 +69,18 @@ class Progress:
         self._begun: deque[datetime] = deque(maxlen=A_SECOND)
         self._noted: set[str] = set()  # by this process, among those due
 
+    async def card(self, reply: Reply) -> Card:
+        """How the card of a reply that is under way reads now."""
+        now = self._clock()
+        [seen] = await self._ledger.run(queue.seen, [reply.id], running_limit=self._running_limit)
+        return render.waiting(
+            reply,
+            now=now,
+            expected=self._expected(reply.jobs[0].request.model),
+            place=None if seen is None else self._place(seen.reply, seen.first, now),
+            held=self._held(),
+        )
+
     def changed(self, reply_id: str) -> None:
         """Something about this reply may look different now."""
         at = self._clock()

@@ -75,6 +75,8 @@ class Card:
     spoiler: bool = False  # the pictures are blurred until somebody clicks them
     lineage: str | None = None  # what it was made from, in Discord's markdown
     plain: bool = False  # one text and one gallery, for when Discord refuses the rest
+    made_from: tuple[Shot, ...] = ()  # a second gallery, smaller, under a title
+    made_from_title: str = ""
 
     def quiet(self) -> "Card":
         """The same without a word of the person's: what is left when AutoMod objects."""
@@ -303,6 +305,14 @@ def _lineage(reply: Reply, parent: Reply | None) -> str | None:
         place = f"{there.guild_id or '@me'}/{there.channel_id}/{there.message_id}"
         name = f"[{name}](https://discord.com/channels/{place})"
     return _("Made from {picture}").format(picture=name)
+
+
+def beside(card: Card, references: tuple[Shot, ...], *, locale: str) -> Card:
+    """A card with pictures that also shows what they were made from, if there is anything."""
+    if not card.shots or not references:
+        return card
+    with i18n.use(locale):
+        return replace(card, made_from=references, made_from_title=_("Made from"))
 
 
 def linked(

@@ -165,6 +165,23 @@ class Settings(BaseModel):
         repr=False,  # it may hold a password
         description="The ledger: `sqlite:///path` or `postgresql://user:password@host/name`.",
     )
+    keep_folder: Path = Field(
+        default=Path("data/kept"),
+        description="Folder of the pictures and references that are kept for a while.",
+    )
+    keep_originals_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days for which originals, and images handed in for a remix, are kept for the "
+        "buttons under a picture; 0 keeps nothing.",
+    )
+    keep_megabytes: int = Field(
+        default=5120,
+        ge=1,
+        le=10_000_000,
+        description="Disk space for what is kept; the oldest goes first.",
+    )
     public_url: str = Field(
         default="",
         description="This process's address as HiAPI reaches it, https. Given, HiAPI calls back "
@@ -253,10 +270,12 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where the database is, and how to speak of it."""
+    """Where the database and the kept files are, and how to speak of them."""
 
     database_url: str = field(repr=False)
-    keep_folder: Path | None
+    keep_folder: Path
+    keep_originals_days: int
+    keep_megabytes: int
     log_level: str
     log_format: str
     secrets: frozenset[str] = field(repr=False)
@@ -297,8 +316,9 @@ def load_storage(env_file: Path = Path(".env")) -> Storage:
         raise _unreadable(env_file, error) from None
     return Storage(
         database_url=read.database_url,
-        # The folder of kept files, in versions that keep any.
-        keep_folder=getattr(read, "keep_folder", None),
+        keep_folder=read.keep_folder,
+        keep_originals_days=read.keep_originals_days,
+        keep_megabytes=read.keep_megabytes,
         log_level=read.log_level,
         log_format=read.log_format,
         secrets=read.secrets() - {"unused"},

@@ -10,11 +10,13 @@ import aiohttp
 import discord
 import structlog
 
+from bot import cards
 from bot.catalog import Complaint
 from bot.intake import Ask, Intake
 from bot.model import Reply, Request
-from cogs import uploads
+from cogs import handing, uploads
 from cogs.interactions import Interaction, hand_back, place, refusal, target, whisper
+from cogs.reuploads import Reupload
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +53,7 @@ async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
         return
     received = await intake.receive(
         Ask(
-            request=wish.request,
+            request=handing.owned(wish.request, wish.images, user_id=interaction.user.id),
             target=target(interaction, intake, private=wish.private),
             place=place(interaction),
             count=wish.count,
@@ -87,16 +89,18 @@ async def _acknowledge(interaction: Interaction, wish: Wish, intake: Intake, rep
             # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
             log.warning("reply.acknowledgement_unknown", reply=reply.id, cause=str(error))
         return
-    complaint = await uploads.look(wish.images)
-    if complaint is None and wish.prompt_file is not None:
-        rest = await uploads.text(wish.prompt_file)
-        complaint = rest if isinstance(rest, Complaint) else await intake.complete(reply, rest)
+    upload = Reupload(interaction, reply, clock=intake.clock)
+    complaint = await handing.complete(
+        wish.images, wish.prompt_file, intake=intake, reply=reply, upload=upload
+    )
     # Discord may make an answer private that was not asked to be.
     hidden = bool(taken and taken.is_ephemeral()) or private
     if complaint is not None:
         # In this order: a crash in between leaves no spinner that nobody ends.
         try:
-            await _take_back(interaction, complaint, private=hidden, typed=wish.typed)
+            await _take_back(
+                interaction, complaint, private=hidden, carded=upload.carded, typed=wish.typed
+            )
         finally:
             await intake.withdraw(reply, why="the upload was refused")
         return
@@ -104,12 +108,18 @@ async def _acknowledge(interaction: Interaction, wish: Wish, intake: Intake, rep
 
 
 async def _take_back(
-    interaction: Interaction, complaint: Complaint, *, private: bool, typed: str
+    interaction: Interaction, complaint: Complaint, *, private: bool, carded: bool, typed: str
 ) -> None:
-    """Refuse after the acknowledgement: a public spinner goes, the reason is said privately."""
-    if private:
-        text = refusal(interaction, complaint, typed=typed)
-        await interaction.edit_original_response(content=text)
-        await hand_back(interaction, text, typed=typed)
+    """Refuse after the acknowledgement: a public answer goes, the reason is said privately."""
+    if not private and not carded:
+        await whisper(interaction, complaint, typed=typed)
         return
-    await whisper(interaction, complaint, typed=typed)
+    text = refusal(interaction, complaint, typed=typed)
+    if not private:
+        await interaction.followup.send(text, ephemeral=True)
+        await interaction.delete_original_response()
+    elif carded:
+        await interaction.edit_original_response(view=cards.words(text))
+    else:
+        await interaction.edit_original_response(content=text)
+    await hand_back(interaction, text, typed=typed)

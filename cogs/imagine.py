@@ -5,17 +5,22 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import catalog
+from bot.catalog import Complaint
 from bot.intake import Intake
 from bot.model import Kind
+from bot.recent import Recent
+from bot.tastes import Tastes
 from cogs import asking, options
-from cogs.interactions import Interaction
+from cogs.interactions import Interaction, whisper
 
 
 class Imagine(commands.Cog):
     """Turns the options of /imagine into a request."""
 
-    def __init__(self, *, intake: Intake) -> None:
+    def __init__(self, *, intake: Intake, tastes: Tastes, recently: Recent) -> None:
         self._intake = intake
+        self._tastes = tastes
+        self._recently = recently
 
     @app_commands.command(description="Make a picture from your words")
     @app_commands.describe(
@@ -47,12 +52,18 @@ class Imagine(commands.Cog):
         given = options.Given(
             aspect_ratio=aspect_ratio, resolution=resolution, private=private, spoiler=spoiler
         )
-        wish = options.wish(
-            given,
-            kind=Kind.IMAGINE,
-            prompt=prompt,
-            catalog=self._intake.catalog,
-            prompt_file=prompt_file,
-            count=count,
+        settled = await options.settle(
+            interaction, given, Kind.IMAGINE, prompt, tastes=self._tastes, recently=self._recently
         )
+        if isinstance(settled, Complaint):
+            await whisper(interaction, settled)
+            return
+        chosen, words = settled
+        wish = options.wish(chosen, Kind.IMAGINE, words, prompt_file=prompt_file, count=count)
         await asking.ask(interaction, wish, intake=self._intake)
+
+    @imagine.autocomplete("prompt")
+    async def _suggest(
+        self, interaction: Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return await options.suggestions(interaction, typed, recently=self._recently)

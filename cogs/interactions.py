@@ -11,6 +11,7 @@ from bot import discord_bot, i18n, render
 from bot.catalog import Complaint
 from bot.intake import Intake
 from bot.model import TOKEN_LIFE, Target
+from bot.past import Viewer
 from bot.policy import Place
 
 # What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
@@ -67,6 +68,16 @@ def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target
         present=where.installed or where.bot_dm,
         upload_limit=min(interaction.filesize_limit, UPLOAD_CAP),
         locale=str(interaction.locale),
+    )
+
+
+def viewer(interaction: Interaction) -> Viewer:
+    """Who looks at what was."""
+    return Viewer(
+        user_id=interaction.user.id,
+        guild_id=interaction.guild_id,
+        locale=str(interaction.locale),
+        upload_limit=min(interaction.filesize_limit, UPLOAD_CAP),
     )
 
 

@@ -1,10 +1,11 @@
 """What a person hands in with a command: reference images and prompt files, checked.
 
 It owns the checks by name and size before the acknowledgement and by content after it; it never
-keeps a file.
+keeps a file itself.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import aiohttp
@@ -17,6 +18,9 @@ from bot.media import Trouble
 
 TEXT_BYTES = 200 * 1024
 SECONDS = 20.0
+
+# Keeps an image for later presses; the name to find it by, or None if it cannot be kept.
+Keep = Callable[[bytes], Awaitable[str | None]]
 
 
 class Image(Protocol):
@@ -56,8 +60,12 @@ def check(
     return None
 
 
-async def look(references: tuple[Image, ...]) -> Complaint | None:
-    """Read each reference once: its name may promise an image that its bytes are not."""
+async def look(references: tuple[Image, ...], *, keep: Keep) -> list[str | None] | Complaint:
+    """Read each reference once: its name may promise an image that its bytes are not.
+
+    What `keep` gives for the bytes of each, in their order.
+    """
+    digests: list[str | None] = []
     # One limit for all of them: an ask that stays unconfirmed for a minute counts as abandoned.
     deadline = asyncio.get_running_loop().time() + SECONDS
     for reference in references:
@@ -74,7 +82,8 @@ async def look(references: tuple[Image, ...]) -> Complaint | None:
             )
         except images.ImageError:
             return _damaged(reference)
-    return None
+        digests.append(await keep(data))
+    return digests
 
 
 async def text(prompt_file: discord.Attachment) -> str | Complaint:

@@ -159,6 +159,7 @@ async def opened(
                 "hiapi_trusted_hosts": frozenset({host}),
                 "discord_trusted_hosts": frozenset({CDN}),
                 "database_url": f"sqlite:///{folder / 'demo.db'}",
+                "keep_folder": folder / "kept",
                 "web_port": 0,
                 **changes,
             }

@@ -18,6 +18,9 @@ Progress = Callable[[int, int], None]
 """Told how many pages are done, and of how many."""
 
 PAGES = 256  # copied between two calls of the progress
+KEYS = ("links",)
+"""Facts that open something: the key of addresses of kept files. The next start makes a new one."""
+
 SWEEP_WAIT_MS = 10_000
 
 
@@ -80,6 +83,7 @@ def _without_tokens(part: Path) -> None:
         tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master")}
         if "replies" in tables:
             copy.execute("UPDATE replies SET token = NULL WHERE token IS NOT NULL")
+            copy.executemany("DELETE FROM facts WHERE name = ?", [[name] for name in KEYS])
         copy.execute("VACUUM")
         [(found,)] = copy.execute("PRAGMA quick_check(1)").fetchall()
         if found != "ok":

@@ -194,7 +194,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def job_ids(conn: sa.Connection, user_id: int) -> list[str]:
-    """The jobs of a person, whose originals may be kept."""
-    mine = sa.select(jobs.c.id).where(jobs.c.user_id == user_id).order_by(jobs.c.created_at)
-    return list(conn.scalars(mine))
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What of a person may be kept as files: originals by job, references by digest."""
+
+    job_ids: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+def files_of(conn: sa.Connection, user_id: int) -> Files:
+    """The files that may be kept of a person, the oldest first."""
+    mine = sa.select(jobs.c.id, jobs.c.refs).where(jobs.c.user_id == user_id)
+    found = conn.execute(mine.order_by(jobs.c.created_at, jobs.c.id)).all()
+    digests = sorted(_digests(row.refs for row in found))
+    return Files(job_ids=tuple(row.id for row in found), digests=tuple(digests))

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.errors import Code
 from bot.ledger import rows, schema
 from bot.ledger.schema import days, facts, jobs, replies
-from bot.model import ARROWS, Delivery, End, Job, Outcome, Reply, State
+from bot.model import ARROWS, Delivery, End, Job, Outcome, Reference, Reply, State
 
 # More than anybody will ever have at once.
 NO_LIMIT = 2**31 - 1
@@ -83,12 +83,21 @@ _HEAD_TURN = sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUE
 _TURN_UNDER_WAY = sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(_UNDER_WAY))
 
 
-def amend(conn: sa.Connection, reply_id: str, *, prompt: str) -> int:
-    """Complete the prompt of jobs that are still `received`: the rest stood in a file."""
+def amend(
+    conn: sa.Connection,
+    reply_id: str,
+    *,
+    prompt: str,
+    references: Sequence[Reference] | None = None,
+) -> int:
+    """Complete jobs that are still `received`: the rest of a prompt, addresses that live."""
+    values: dict[str, Any] = {"prompt": prompt, "unfinished": False}
+    if references is not None:
+        values["refs"] = [each.dump() for each in references]
     return conn.execute(
         sa.update(jobs)
         .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
-        .values(prompt=prompt, unfinished=False)
+        .values(values)
     ).rowcount
 
 
@@ -314,6 +323,13 @@ def job_of(conn: sa.Connection, job_id: str) -> Job | None:
     """A job by its id, whatever its state."""
     row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
     return None if row is None else rows.job(row)
+
+
+def settled_fact(conn: sa.Connection, name: str, *, value: str) -> str:
+    """A small fact that is kept once and for all: this value, or the one that was first."""
+    insert = INSERTS[conn.dialect.name](facts).values(name=name, value=value)
+    conn.execute(insert.on_conflict_do_nothing(index_elements=["name"]))
+    return str(conn.scalar(sa.select(facts.c.value).where(facts.c.name == name)))
 
 
 def fact(conn: sa.Connection, name: str) -> str | None:

@@ -4,6 +4,8 @@ It owns their options, questions and exit codes; what they do stands in the modu
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -87,15 +89,9 @@ def backup(
         )
     if target.is_dir():
         target /= f"easel-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.db"
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=tables.console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Copying", total=None)
+    with _progress("Copying") as progress:
         try:
-            size = files.backup(
-                source,
-                target,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+            size = files.backup(source, target, progress=progress)
         except LedgerError as error:
             opening.fail(str(error), code=1)
     typer.echo(f"{target} ({size / 1024**2:.1f} MiB), without tokens. It holds prompts.")
@@ -107,8 +103,11 @@ def export(
 ) -> None:
     """Write everything that is kept about a person into a zip file, for them."""
     target = out or Path(f"easel-{user}.zip")
-    count = people.export(user, target)
-    typer.echo(f"{target}: {count} records. It is theirs; delete your copy.")
+    with _progress("Packing") as progress:
+        done = people.export(user, target, progress=progress)
+    typer.echo(
+        f"{target}: {done.records} records, {done.files} files. It is theirs; delete your copy."
+    )
 
 
 def erase(user: User, *, yes: Yes = False) -> None:
@@ -131,3 +130,12 @@ def erase(user: User, *, yes: Yes = False) -> None:
             "SQLite's log of changes still holds it, for the bot was busy. Run this once more.",
             code=1,
         )
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[files.Progress]:
+    """A bar on stderr, where that is a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=tables.console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -46,7 +46,8 @@ async def examine(
     """
     trust = trust or ssl.create_default_context()
     url = settings.database_url
-    keep_folder: Path | None = getattr(settings, "keep_folder", None)
+    # Where nothing is kept, no room is needed.
+    keep_folder = settings.keep_folder if settings.keep_originals_days else None
     checks: list[Check] = [
         (discord_side.TOKEN, discord_side.check(settings, clock=clock)),
         (hiapi_side.NAME, hiapi_side.check(settings, clock=clock, trust=trust)),

@@ -40,6 +40,10 @@ class Listener:
     async def ready(self) -> str | None:
         return None
 
+    async def kept(self, _token: str) -> bytes | None:
+        """Nothing: the doctor opens no kept file."""
+        return None
+
     async def take(self, job_id: str, task: hiapi.Task) -> Heard:
         """A signed callback."""
         if job_id != self.waiting_for:
@@ -74,6 +78,7 @@ async def opened(settings: Settings, *, clock: Clock) -> AsyncIterator[Listener 
         port=settings.web_port,
         check=listener.ready,
         callback=callbacks.receive,
+        kept=listener.kept,
         key=settings.discord_token.get_secret_value(),
     )
     try:

@@ -8,12 +8,14 @@ from contextlib import closing
 
 import pytest
 
+from bot import app
 from bot.ledger import asks, files, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from tests import build
 
 NOW = build.NOW
 TOKEN = "a-token-that-opens-something"
+KEY = "a-key-of-addresses-that-open-kept-files"
 
 
 def quiet(_done, _total):
@@ -91,6 +93,7 @@ async def test_a_copy_is_of_one_moment_while_the_bot_writes(ledger, path, tmp_pa
 
 async def test_no_byte_of_a_token_is_in_the_copy(ledger, path, tmp_path):
     await asked(ledger, 50)
+    await ledger.run(verbs.keep_fact, app.LINKS_FACT, value=KEY)
     with closing(sqlite3.connect(path)) as conn:
         # What another program deletes stays in pages that nobody uses.
         conn.execute("PRAGMA secure_delete=OFF")
@@ -106,6 +109,7 @@ async def test_no_byte_of_a_token_is_in_the_copy(ledger, path, tmp_path):
     assert [each.name for each in folder.iterdir()] == ["copy.db"], "nothing beside it"
     assert TOKEN.encode() not in (folder / "copy.db").read_bytes()
     assert b"a heron at dawn" in (folder / "copy.db").read_bytes()
+    assert KEY.encode() not in (folder / "copy.db").read_bytes()
     with closing(sqlite3.connect(folder / "copy.db")) as conn:
         assert conn.execute("PRAGMA journal_mode").fetchone() == ("delete",), "one file is all"
     assert stat.S_IMODE((folder / "copy.db").stat().st_mode) == 0o600

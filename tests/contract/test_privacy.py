@@ -181,6 +181,13 @@ async def test_a_person_gets_everything_but_what_opens_something(ledger):
     assert job["refs"][0]["filename"] == "secret.png"
 
 
+async def test_the_files_of_a_person_are_named(ledger):
+    mine = await finished(ledger, asked())
+    await finished(ledger, asked(OTHER))
+    found = await ledger.run(privacy.files_of, ME)
+    assert found == privacy.Files(job_ids=(mine.jobs[0].id,), digests=(DIGEST, SHARED))
+
+
 @pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 async def test_the_bytes_of_the_files_hold_nothing_of_it_any_more(ledger, ledger_url):
     for begin in (finished, submitted, submitting, queued):

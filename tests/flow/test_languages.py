@@ -198,7 +198,7 @@ async def test_a_new_translation_reaches_discord(studio, monkeypatch, tmp_path):
             "Wird gemalt",
             "Hier ist dein Bild",
             "Abbrechen",
-            ["Noch einmal", "Remix davon", "Löschen"],
+            ["Noch einmal", "Remix davon", "Original", "Per DM senden", "Löschen"],
             r"\d+ s ·",
         ),
         (
@@ -207,7 +207,7 @@ async def test_a_new_translation_reaches_discord(studio, monkeypatch, tmp_path):
             "描いています",
             "画像ができました",
             "キャンセル",
-            ["もう一度", "これをリミックス", "削除"],
+            ["もう一度", "これをリミックス", "オリジナル", "DM に送る", "削除"],
             r"\d+ 秒 ·",
         ),
     ],

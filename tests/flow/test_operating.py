@@ -151,17 +151,22 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
         assert conn.execute("SELECT count(token) FROM replies").fetchone() == (0,)
     assert (await easel(scene, "backup", "copy.db"))[0] == 1
 
+    kept = [each for each in (scene.folder / "data" / "kept").rglob("*") if each.is_file()]
+    assert len(kept) == 1
+
     # Everything of a person, handed out and erased.
     user = str(shown.user_id)
     status, printed = await easel(scene, "export", "--user", user)
-    assert (status, "2 records" in printed) == (0, True), printed
+    assert (status, "2 records, 1 files" in printed) == (0, True), printed
     with zipfile.ZipFile(scene.folder / f"easel-{user}.zip") as packed:
+        assert packed.read(f"originals/{job}.png") == next(iter(kept)).read_bytes()
         lines = [json.loads(line) for line in packed.read("easel.jsonl").splitlines()]
     assert [line["record"] for line in lines] == ["about", "replies", "jobs"]
     status, printed = await easel(scene, "erase", "--user", user)
     assert (status, scene.jobs[0]["user_id"]) == (1, shown.user_id), "it asks first"
     status, printed = await easel(scene, "erase", "--user", user, "--yes")
     assert (status, "Replies: 1; jobs: 1," in printed) == (0, True), printed
+    assert not any(each.exists() for each in kept)
     left = b"".join(each.read_bytes() for each in scene.folder.glob("easel.db*"))
     assert b"a heron" not in left
     assert scene.counted == 1

@@ -4,23 +4,44 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from bot import clock, model
 from bot.catalog import Catalog, Complaint
+from bot.fetch import Fetcher
 from bot.intake import Ask, Intake
+from bot.keeper import Keeper
 from bot.ledger import verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.schema import days, jobs
+from bot.links import Links
+from bot.messenger import Messenger
 from bot.model import State
 from bot.policy import Place, Policy
+from bot.references import References
 from tests import build
 
 
 async def released(_reply_id: str) -> None:
     """Nothing is shown here."""
+
+
+def references():
+    """Nothing is asked of it here: what these tests ask for has no images."""
+    keeper = Keeper(folder=Path("nowhere"), days=0, megabytes=1, clock=clock.system)
+    links = Links(public_url="", key=bytes(32), life=timedelta(hours=1), clock=clock.system)
+    return References(
+        keeper=keeper,
+        fetcher=Fetcher(),
+        messenger=Messenger(clock=clock.system),
+        links=links,
+        clock=clock.system,
+        queue_max_age=timedelta(hours=2),
+    )
 
 
 def door(ledger, **limits):
@@ -30,6 +51,7 @@ def door(ledger, **limits):
         policy=Policy(allowed_servers=frozenset({"*"}), allow_dms=False, allow_user_install=False),
         day_limit=limits.get("day_limit", 10),
         member_limit=limits.get("member_limit", 10),
+        references=references(),
         clock=clock.system,
         queued=lambda _reply_id: None,
         released=released,
