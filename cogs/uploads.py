@@ -123,19 +123,13 @@ def _too_large(image: Image) -> Complaint:
 
 
 def _damaged(attachment: Image) -> Complaint:
-    return Complaint(
-        N_("{name} cannot be read as an image."),
-        N_("It is damaged or of another kind: save it as PNG, JPEG or WebP and attach it again."),
-        _named(attachment),
-    )
+    fix = N_("It is damaged or of another kind: save it as PNG, JPEG or WebP and attach it again.")
+    return Complaint(N_("{name} cannot be read as an image."), fix, _named(attachment))
 
 
 def _not_text(attachment: discord.Attachment) -> Complaint:
-    return Complaint(
-        N_("{name} is not plain text."),
-        N_("Save the prompt as a UTF-8 text file and attach it again."),
-        _named(attachment),
-    )
+    fix = N_("Save the prompt as a UTF-8 text file and attach it again.")
+    return Complaint(N_("{name} is not plain text."), fix, _named(attachment))
 
 
 def _unreadable(attachment: Image) -> Complaint:

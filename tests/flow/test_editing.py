@@ -115,8 +115,11 @@ async def test_a_remix_keeps_its_images(studio):
     assert chosen(shown) == ["auto"]
     second = await submit(studio, shown, prompt="as a stained glass window")
     await studio.finish()
-    assert studio.file(second) == painted(studio.tasks[1], RED)
-    assert (await studio.reply(second)).show_references
+    picture, beside = studio.shown(second).gallery
+    data = studio.env.backend.cdn.get(picture["media"]["url"])
+    assert data == painted(studio.tasks[1], RED)
+    # What the person let others see once they see again.
+    assert beside["media"]["content_type"] == "image/webp"
 
 
 async def test_a_failed_card_can_be_edited(studio):

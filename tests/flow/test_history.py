@@ -181,12 +181,22 @@ async def test_a_spoilered_picture_is_one_in_the_history_too(studio):
     assert [bool(each.get("spoiler")) for each in shown.thumbnails] == [True, False, False]
 
 
-async def test_where_no_picture_can_be_had_the_words_remain(studio):
-    await many(studio, 2)
-    await lose_pictures(studio)
-    shown = await history(studio)
-    assert len(shown.rows) == 2
-    assert shown.thumbnails == []
+async def test_where_no_picture_can_be_had_the_words_remain(open_studio):
+    async with open_studio(keep_originals_days=0) as studio:
+        for number in range(2):
+            await studio.imagine(f"fox {number}", private=True)
+        await studio.finish()
+        await lose_pictures(studio)
+        shown = await history(studio)
+        assert len(shown.rows) == 2
+        assert shown.thumbnails == []
+
+
+async def test_what_is_neither_kept_nor_at_hiapi_is_read_from_its_message(open_studio):
+    async with open_studio(keep_originals_days=0) as studio:
+        await many(studio, 2)
+        await lose_pictures(studio)
+        assert len((await history(studio)).thumbnails) == 2
 
 
 async def lose_pictures(studio) -> None:
@@ -436,14 +446,16 @@ async def test_a_private_picture_under_way_goes_on_in_the_card_that_was_opened(s
     assert (await studio.reply(result)).delivery is Delivery.DELIVERED
 
 
-async def test_an_address_that_died_leaves_the_words_and_the_way_there(studio):
-    result = await studio.imagine()
-    await studio.finish()
-    await lose_pictures(studio)
-    opened = await job(studio, await short(studio, result))
-    assert not opened.gallery
-    assert str(result.response.id) in opened.text
-    assert "Retry" in opened.buttons
+@pytest.mark.parametrize("private", [True, False])
+async def test_an_address_that_died_leaves_the_words_or_what_discord_has(open_studio, private):
+    async with open_studio(keep_originals_days=0) as studio:
+        result = await studio.imagine(private=private)
+        await studio.finish()
+        await lose_pictures(studio)
+        opened = await job(studio, await short(studio, result))
+        assert bool(opened.gallery) is not private
+        assert (str(result.response.id) in opened.text) is not private
+        assert ("Retry" in opened.buttons) is private
 
 
 @pytest.mark.parametrize(
