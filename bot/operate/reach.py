@@ -26,7 +26,7 @@ from bot.settings import Settings
 
 NAME, TLS, CALLBACKS = "PUBLIC_URL", "TLS", "Callbacks"
 SEEN_FROM = "Seen from here; only --paid shows whether HiAPI gets through too."
-THROUGH = "Let the proxy pass /readyz and /hiapi/callback/ to WEB_HOST:WEB_PORT."
+THROUGH = "Let the proxy pass /readyz, /hiapi/callback/ and /kept/ to WEB_HOST:WEB_PORT."
 SOON = timedelta(days=14)
 BYTES = 64 * 1024
 UNASKED = "a" * 16  # the form of a job's id, and no job's
