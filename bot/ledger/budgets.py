@@ -67,6 +67,43 @@ def spent(conn: sa.Connection, account: Account) -> Spent:
     return Spent() if row is None else Spent(*row)
 
 
+def fold(conn: sa.Connection, *, before: str, user_id: int | None = None) -> int:
+    """Let past accounts of persons become nobody's: those of one, or of all. Returns how many.
+
+    Periods that begin before `before` (a month) are past. What nobody spent adds up as before.
+    """
+    past = sa.select(spending).where(spending.c.period < before)
+    found = [
+        row
+        for row in conn.execute(past.where(spending.c.scope.like("%:%"))).all()
+        if _folded(row.scope) not in (None, row.scope)
+        and (user_id is None or row.scope.endswith(f":{user_id}"))
+    ]
+    for row in found:
+        account = {"scope": _folded(row.scope), "period": row.period}
+        conn.execute(_ADD[conn.dialect.name], account)
+        conn.execute(
+            sa.update(spending)
+            .where(spending.c.scope == account["scope"], spending.c.period == row.period)
+            .values(
+                pictures=spending.c.pictures + row.pictures,
+                micros=spending.c.micros + row.micros,
+                attempts=spending.c.attempts + row.attempts,
+            )
+        )
+        gone = (spending.c.scope == row.scope) & (spending.c.period == row.period)
+        conn.execute(sa.delete(spending).where(gone))
+    return len(found)
+
+
+def _folded(scope: str) -> str | None:
+    """The scope that a person's past becomes part of; None if it is nobody's."""
+    kind, *rest = scope.split(":")
+    if kind == "member":
+        return f"member:{rest[0]}:0"
+    return "person:0" if kind == "person" else None
+
+
 def _raise(
     conn: sa.Connection,
     limits: Sequence[Limit],

@@ -13,8 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.ledger import verbs
-from bot.ledger.schema import jobs, preferences, replies
+from bot.ledger import budgets, verbs
+from bot.ledger.schema import blocks, changes, jobs, preferences, replies
 from bot.model import Delivery, End, Outcome, State
 
 ANONYMOUS = 0
@@ -31,8 +31,11 @@ STAYS = {
     "jobs": frozenset(
         {"id", "reply_id", "slot", "state", "kind", "model", "aspect_ratio", "resolution"}
         | {"created_at", "turn", "due_at", "first_post_at", "attempts", "task_id", "task_status"}
-        | {"submitted_at", "settled_at"}
+        | {"submitted_at", "settled_at", "price"}
     ),
+    "changes": frozenset({"id", "guild_id", "at", "name", "before", "after"}),
+    # Whoever may not ask may not ask either after they had themselves erased.
+    "blocks": frozenset({"guild_id", "user_id", "at", "until", "reason"}),
 }
 # What is written in place of the rest. Two columns differ by row: `interaction_id`, which must
 # stay unique, and `outcome`, of which the end and the code stay.
@@ -60,11 +63,18 @@ BLANKS: dict[str, dict[str, Any]] = {
         "lease_owner": None,
         "lease_until": None,
     },
+    "changes": {"user_id": ANONYMOUS},
+    "blocks": {"by_user": ANONYMOUS},
 }
-BY_ROW = {"replies": frozenset({"interaction_id"}), "jobs": frozenset({"outcome"})}
+BY_ROW = {
+    "replies": frozenset({"interaction_id"}),
+    "jobs": frozenset({"outcome"}),
+    "changes": frozenset(),
+    "blocks": frozenset(),
+}
 # Tables of which a person's rows go altogether, and tables that hold nobody's.
 DROPPED = frozenset({"preferences"})
-NOBODYS = frozenset({"days", "facts"})
+NOBODYS = frozenset({"servers", "facts", "spending"})
 # Handed out to nobody: they open something, or say only which process was at work.
 WITHHELD = frozenset({"token", "lease_owner", "lease_until"})
 
@@ -109,6 +119,10 @@ def erase(conn: sa.Connection, user_id: int, *, now: datetime) -> Erased:
     digests -= _digests(_refs_of_others(conn, user_id)) if digests else set()
     _blank(conn, user_id, reply_ids=list(reply_ids))
     conn.execute(sa.delete(preferences).where(preferences.c.user_id == user_id))
+    conn.execute(sa.update(changes).where(changes.c.user_id == user_id).values(user_id=ANONYMOUS))
+    conn.execute(sa.update(blocks).where(blocks.c.by_user == user_id).values(by_user=ANONYMOUS))
+    # This month's accounts stay: else whoever has used up a limit had only to be erased.
+    budgets.fold(conn, user_id=user_id, before=f"{now:%Y-%m}")
     return Erased(
         replies=len(reply_ids),
         jobs=len(found),

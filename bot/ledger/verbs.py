@@ -266,7 +266,7 @@ def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime)
     if sent and outcome.end is End.PICTURES:
         own = Account(_scopes(reply)[-1], f"{row.created_at:%Y-%m-%d}")
         budgets.give_back(conn, [own], attempts=1)
-    elif not sent or outcome.end is not End.UNKNOWN:
+    elif not sent or outcome.end in (End.FAILED, End.REFUSED):
         kept = sent and outcome.code not in OPERATORS
         _refund(conn, reply, row.created_at, micros=row.price or 0, attempts=0 if kept else 1)
     return str(row.reply_id)

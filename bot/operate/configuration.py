@@ -76,15 +76,18 @@ def _polling(settings: Settings) -> Iterator[Finding]:
 
 
 def _spending(settings: Settings) -> Iterator[Finding]:
-    limit = settings.max_jobs_per_day
-    if not limit:
-        yield findings.warning(
-            NAME, "MAX_JOBS_PER_DAY is 0: nobody gets a picture.", "Raise MAX_JOBS_PER_DAY."
-        )
-    if EVERYWHERE in settings.allowed_servers and limit > HIGH_LIMIT:
-        what = f"Every server that adds the bot may spend, {limit} pictures a day in all."
-        fix = "Name your servers in ALLOWED_SERVERS, or lower MAX_JOBS_PER_DAY."
+    caps = settings.allowances().bot
+    limit = caps.day_pictures
+    if limit == 0:
+        yield findings.warning(NAME, "BOT_CAPS is 0/day: nobody gets a picture.", "Raise BOT_CAPS.")
+    if EVERYWHERE in settings.allowed_servers and (limit is None or limit > HIGH_LIMIT):
+        most = "without an end" if limit is None else f"{limit} pictures a day in all"
+        what = f"Every server that adds the bot may spend, {most}."
+        fix = "Name your servers in ALLOWED_SERVERS, or lower BOT_CAPS."
         yield findings.warning(NAME, what, fix)
+    if (caps.day_micros or caps.month_micros) is not None and not settings.prices:
+        what = "BOT_CAPS names dollars, but PRICES says of no picture what it costs."
+        yield findings.warning(NAME, what, "Fill in PRICES: what has no price is only counted.")
 
 
 def _addresses(settings: Settings, *, contained: bool) -> Iterator[Finding]:

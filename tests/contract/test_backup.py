@@ -25,7 +25,10 @@ def quiet(_done, _total):
 async def asked(ledger, count, **changes):
     replies = [build.reply(token=f"{TOKEN}-{n}", **changes) for n in range(count)]
     await asyncio.gather(
-        *(ledger.run(asks.receive, reply, day_limit=10_000_000, now=NOW) for reply in replies)
+        *(
+            ledger.run(asks.receive, reply, limits=build.limits(reply, 10_000_000))
+            for reply in replies
+        )
     )
 
 
@@ -117,7 +120,7 @@ async def test_no_byte_of_a_token_is_in_the_copy(ledger, path, tmp_path):
 
 async def test_a_bot_starts_on_the_copy(ledger, path, tmp_path):
     reply = build.reply()
-    await ledger.run(asks.receive, reply, day_limit=10, now=NOW)
+    await ledger.run(asks.receive, reply, limits=build.limits(reply, 10))
     files.backup(path, tmp_path / "copy.db", progress=quiet)
     async with Ledger(f"sqlite:///{tmp_path / 'copy.db'}") as copied:
         found = await copied.run(verbs.reply_of, reply.id)

@@ -25,7 +25,7 @@ def limit(account: Account, **most: int) -> Limit:
 
 
 async def reserve(ledger, *limits, pictures=1, micros=0):
-    return await ledger.run(budgets.reserve, limits, pictures=pictures, micros=micros)
+    return await ledger.run(budgets.reserve, limits, own=MEMBER, pictures=pictures, micros=micros)
 
 
 async def spent(ledger, account=BOT):
@@ -35,8 +35,8 @@ async def spent(ledger, account=BOT):
 async def test_a_reservation_is_counted_everywhere(ledger):
     limits = [limit(BOT, pictures=9), limit(MONTH), limit(MEMBER)]
     assert await reserve(ledger, *limits, pictures=2, micros=30_000) is None
-    for account in (BOT, MONTH, MEMBER):
-        assert await spent(ledger, account) == Spent(pictures=2, micros=30_000, attempts=2)
+    for account, attempts in ((BOT, 0), (MONTH, 0), (MEMBER, 2)):
+        assert await spent(ledger, account) == Spent(2, 30_000, attempts)
 
 
 async def test_without_limits_nothing_is_counted(ledger):
@@ -76,7 +76,7 @@ async def test_a_limit_of_nothing_refuses_and_counts_nothing(ledger):
 async def test_what_is_given_back_may_be_reserved_again(ledger):
     most = limit(BOT, pictures=2)
     await reserve(ledger, most, pictures=2, micros=7)
-    await ledger.run(budgets.give_back, [BOT], pictures=1, micros=7, attempts=2)
+    await ledger.run(budgets.give_back, [BOT], pictures=1, micros=7)
     assert await spent(ledger) == Spent(pictures=1, micros=0, attempts=0)
     assert await reserve(ledger, most) is None
     assert isinstance(await reserve(ledger, most), Full)
@@ -176,3 +176,19 @@ async def test_processes_that_race_never_pass_a_limit(ledger_url):
         assert sum(taken) == MOST == (await spent(ledger)).pictures
         members = [await spent(ledger, Account(f"member:{seed}", "d")) for seed in range(WORKERS)]
         assert sorted(each.pictures for each in members) == sorted(taken)
+
+
+async def test_a_persons_past_becomes_nobodys_and_adds_up(ledger):
+    past = [Account(f"member:1:{user}", "2026-02-11") for user in (2, 12, 0)]
+    now = [Account("member:1:2", "2026-03-14"), Account("person:2", "2026-03")]
+    others = [Account("bot", "2026-02"), Account("server:1", "2026-02")]
+    for account in (*past, *now, *others, Account("person:2", "2026-02")):
+        await reserve(ledger, limit(account), pictures=3, micros=5)
+    assert await ledger.run(budgets.fold, user_id=2, before="2026-03") == 2
+    assert await spent(ledger, past[0]) == Spent()
+    assert (await spent(ledger, past[2])).pictures == 6
+    assert (await spent(ledger, Account("person:0", "2026-02"))).micros == 5
+    for account in (past[1], *now, *others):
+        assert (await spent(ledger, account)).pictures == 3
+    assert await ledger.run(budgets.fold, before="2026-03") == 1
+    assert (await spent(ledger, past[2])).pictures == 9

@@ -3,9 +3,8 @@
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
-from bot.ledger import asks, deliveries, desk, privacy, queue, schema, verbs
+from bot.ledger import asks, deliveries, desk, privacy, queue, verbs
 from bot.ledger.desk import GivenUp, Requeued
 from bot.model import Delivery, End, State
 from tests import build
@@ -17,7 +16,7 @@ SHOWABLE = {"delivered": False, "undeliverable": True}
 
 async def queued(ledger, **changes):
     reply = build.reply(**changes)
-    await ledger.run(asks.receive, reply, day_limit=100, now=NOW)
+    await ledger.run(asks.receive, reply, limits=build.limits(reply, 100))
     await ledger.run(verbs.confirm, reply.id, message_id=7, private=False, now=NOW)
     return reply
 
@@ -56,7 +55,7 @@ async def give_up(ledger, reply, *, now=NOW):
 
 
 async def counted(ledger):
-    return await ledger.run(lambda conn: conn.scalar(sa.select(schema.days.c.jobs)))
+    return await ledger.run(build.counted)
 
 
 async def state(ledger, reply):
@@ -128,7 +127,7 @@ async def test_what_stands_or_waits_for_its_person_is_left_alone(ledger, deliver
 
 async def test_what_is_under_way_elsewhere_is_left_alone(ledger):
     fresh = build.reply()
-    await ledger.run(asks.receive, fresh, day_limit=100, now=NOW)
+    await ledger.run(asks.receive, fresh, limits=build.limits(fresh, 100))
     made = await sent(ledger, task_id="tk-1")
     assert await requeue(ledger, fresh) is Requeued.UNCONFIRMED
     assert await requeue(ledger, made) is Requeued.MADE
@@ -182,7 +181,7 @@ async def test_a_sender_that_holds_a_job_which_is_given_up_sends_nothing(ledger)
 async def test_the_list_is_newest_first_and_can_be_narrowed(ledger):
     older = await queued(ledger, user_id=1)
     newer = build.reply(now=NOW + timedelta(seconds=1), user_id=2)
-    await ledger.run(asks.receive, newer, day_limit=100, now=NOW)
+    await ledger.run(asks.receive, newer, limits=build.limits(newer, 100))
 
     async def listed(**narrowed):
         return [each.job.reply_id for each in await ledger.run(desk.listing, **narrowed)]

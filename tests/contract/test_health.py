@@ -13,7 +13,7 @@ from tests import build
 
 async def test_a_database_in_use_is_sound(ledger, ledger_url):
     reply = build.reply()
-    await ledger.run(asks.receive, reply, day_limit=10, now=build.NOW)
+    await ledger.run(asks.receive, reply, limits=build.limits(reply, 10))
     seen = health.examine(ledger_url, seconds=5)
     assert (seen.version, seen.current, seen.known) == (schema.HEAD, True, True)
     assert (seen.writable, seen.damage, seen.checked) == (True, None, True)

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import model
-from bot.allowance import Full
+from bot.allowance import Account, Full
 from bot.errors import Code
-from bot.ledger import asks, deliveries, queue, schema, verbs
+from bot.ledger import asks, budgets, deliveries, queue, schema, verbs
 from bot.model import ARROWS, Delivery, End, State
 from tests import build
 
@@ -369,10 +369,28 @@ class TestDays:
         assert await ledger.run(counted) == 0
 
     @pytest.mark.parametrize("state", [State.SUBMITTING, State.SUBMITTED])
-    async def test_what_ends_after_its_first_post_stays_counted(self, ledger, state):
+    @pytest.mark.parametrize(
+        ("outcome", "pictures", "attempts"),
+        [
+            (build.pictures(), 1, 0),
+            (build.failure(Code.REFUSED_PROMPT, end=End.REFUSED), 0, 1),
+            (build.failure(Code.FAILED), 0, 1),
+            # Nobody's fault but the operator's.
+            (build.failure(Code.NO_CREDIT, end=End.REFUSED), 0, 0),
+            # It may have been billed.
+            (build.failure(Code.LOST, end=End.UNKNOWN), 1, 1),
+            (model.Outcome(end=End.CANCELLED), 1, 1),
+        ],
+    )
+    async def test_what_was_sent_is_charged_if_it_may_be_billed(
+        self, ledger, state, outcome, pictures, attempts
+    ):
         job = await job_in(ledger, state)
-        await settle(ledger, job.id, outcome=build.failure(end=End.REFUSED))
-        assert await ledger.run(counted) == 1
+        await settle(ledger, job.id, outcome=outcome)
+        own = Account("member:33:44", "2026-03-14")
+        assert await ledger.run(counted) == pictures
+        spent = await ledger.run(budgets.spent, own)
+        assert (spent.pictures, spent.attempts) == (pictures, attempts)
 
     async def test_it_is_taken_out_of_the_day_that_counted_it(self, ledger):
         midnight = datetime(2026, 3, 15, tzinfo=UTC)

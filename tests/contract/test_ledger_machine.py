@@ -82,7 +82,9 @@ class Job(Leased):
         """BOT_CAPS counts what may yet be billed or was."""
         if self.state is State.WITHDRAWN:
             return False
-        return self.state is not State.SETTLED or self.body is not None
+        if self.state is not State.SETTLED:
+            return True
+        return self.body is not None and self.outcome.end not in (End.FAILED, End.REFUSED)
 
 
 @dataclasses.dataclass
@@ -511,7 +513,11 @@ class LedgerMachine(RuleBasedStateMachine):
             assert (row["token"] is None) == (reply.token_until is None)
             assert (row["lease_owner"], row["lease_until"]) == (reply.owner, reply.until)
             assert (row["due_at"], row["attempts"]) == (reply.due_at, reply.attempts)
-        days = {row["day"]: row["jobs"] for row in found["days"] if row["jobs"]}
+        days = {
+            row["period"]: row["pictures"]
+            for row in found["spending"]
+            if row["scope"] == "bot" and len(row["period"]) == len("2026-03-14") and row["pictures"]
+        }
         assert days == dict(self.counted())
         assert all(count <= DAY_LIMIT for count in days.values())
 

@@ -120,6 +120,8 @@ async def test_a_row_written_too_late_is_taken_back(tmp_path):
     path = tmp_path / "easel.db"
     async with Ledger(f"sqlite:///{path}") as ledger:
         intake = door(ledger)
+        # The server's rules are known already: only the row is late.
+        assert isinstance(await intake.receive(ask(prompt=" ")), Complaint)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             told = await intake.receive(ask())
