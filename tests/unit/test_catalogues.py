@@ -71,7 +71,8 @@ def _faults(source, text):
         found.append("blanks")
     if sorted(KEPT.findall(text)) != sorted(KEPT.findall(source)):
         found.append("kept")
-    if source.endswith(".") != text.endswith((".", "。", "…")) and not source.endswith("..."):
+    ends = source.endswith((".", "…"))
+    if ends != text.endswith((".", "。", "…")) and not source.endswith("..."):
         found.append("full stop")
     if text == source and len(re.findall(r"[a-z]{2,}", re.sub(r"\{\w+\}", "", source))) > 2:
         found.append("English")
@@ -170,6 +171,7 @@ def catalogue_of(text):
         ("kept", "A .txt file.", "Eine Datei."),
         ("full stop", "Nothing.", "Nichts"),
         ("full stop", "Nothing", "Nichts."),
+        ("full stop", "Another…", "Anderes"),
         ("English", "Nothing was ever made", "Nothing was ever made"),
     ],
 )
