@@ -220,6 +220,11 @@ menu = app_commands.ContextMenu(name="On a message", callback=order)
 """
 
 
+def test_a_text_within_an_f_string_is_found():
+    source = """f"**{_('Bold')}** {ngettext('{n} a', '{n} b', 2)} {_(words.title)} {len('not')}" """
+    assert {found.ids for found in catalogues.marked(source)} == {("Bold",), ("{n} a", "{n} b")}
+
+
 def test_what_discord_lists_is_found_by_where_it_stands():
     found = {(f.context, *f.ids) for f in (*catalogues.listed(SOURCE), *catalogues.marked(SOURCE))}
     assert found == {
