@@ -1,4 +1,4 @@
-"""The command line: run, demo, migrate.
+"""The command line: run, demo, migrate, and the operator's commands.
 
 It owns exit codes, signals and the words an operator reads; it never holds a stage.
 """
@@ -15,6 +15,7 @@ import structlog
 import typer
 
 from bot import logs, settings
+from bot.operate import commands, opening
 
 log = structlog.get_logger(__name__)
 
@@ -73,14 +74,17 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring the database to this version of Easel (SQLite does so at start by itself)."""
-    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415 - a second to import
+    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415 - as in `_run`
 
-    configured = _load()
+    where = opening.storage()
     try:
-        Ledger(configured.database_url).migrate()
+        Ledger(where.database_url).migrate()
     except LedgerError as error:
         _fail(str(error))
     typer.echo("The database is up to date.")
+
+
+commands.register(cli)
 
 
 def _load() -> settings.Settings:

@@ -388,4 +388,5 @@ def _web(
         check=check,
         callback=callbacks.receive,
         kept=archive.opened,
+        key=settings.discord_token.get_secret_value(),
     )

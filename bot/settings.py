@@ -5,8 +5,9 @@ test.
 """
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -22,7 +23,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class SettingsError(Exception):
-    """A setting is missing or malformed; the message is one sentence that names it."""
+    """A setting is missing or malformed; the message is one sentence that names it.
+
+    `complaints` are its parts: the setting's name and what is wrong with it.
+    """
+
+    def __init__(self, message: str, complaints: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.complaints = complaints
 
 
 def _split(value: object) -> object:
@@ -260,6 +268,19 @@ class Settings(BaseModel):
         return frozenset(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the database and the kept files are, and how to speak of them."""
+
+    database_url: str = field(repr=False)
+    keep_folder: Path
+    keep_originals_days: int
+    keep_megabytes: int
+    log_level: str
+    log_format: str
+    secrets: frozenset[str] = field(repr=False)
+
+
 class _FromEnvironment(Settings, BaseSettings):
     model_config = SettingsConfigDict(
         env_file_encoding="utf-8-sig",  # some editors on Windows begin a file with a mark
@@ -275,21 +296,55 @@ def load(env_file: Path = Path(".env")) -> Settings:
     try:
         return _FromEnvironment(_env_file=env_file)
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{env_file} is not UTF-8 text.") from None
-    except OSError as error:
-        raise SettingsError(f"{env_file} cannot be read: {error.strerror}.") from None
+        raise _refusal(error) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(env_file, error) from None
 
 
-def _sentence(error: ValidationError) -> str:
-    """All that is wrong in one sentence; never the value, which may be a secret."""
+def load_storage(env_file: Path = Path(".env")) -> Storage:
+    """Read what the commands need that touch the database alone: no token and no key.
+
+    Raises SettingsError, for a setting that matters to them.
+    """
+    unused: dict[str, Any] = dict.fromkeys(("discord_token", "hiapi_api_key"), "unused")
+    unused["allowed_servers"] = EVERYWHERE
+    try:
+        read = _FromEnvironment(_env_file=env_file, **unused)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(env_file, error) from None
+    return Storage(
+        database_url=read.database_url,
+        keep_folder=read.keep_folder,
+        keep_originals_days=read.keep_originals_days,
+        keep_megabytes=read.keep_megabytes,
+        log_level=read.log_level,
+        log_format=read.log_format,
+        secrets=read.secrets() - {"unused"},
+    )
+
+
+def _refusal(error: ValidationError) -> SettingsError:
+    complaints = _complaints(error)
+    said = "; ".join(f"{name} {complaint}" for name, complaint in complaints)
+    return SettingsError(f"{said} (see .env.example).", complaints)
+
+
+def _unreadable(env_file: Path, error: UnicodeDecodeError | OSError) -> SettingsError:
+    if isinstance(error, OSError):
+        return SettingsError(f"{env_file} cannot be read: {error.strerror}.")
+    return SettingsError(f"{env_file} is not UTF-8 text.")
+
+
+def _complaints(error: ValidationError) -> tuple[tuple[str, str], ...]:
+    """All that is wrong; never the value, which may be a secret."""
     complaints = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(fault["loc"][0]).upper()
         if fault["type"] == "missing":
-            complaints.append(f"{name} is missing")
+            complaints.append((name, "is missing"))
         else:
             reason = fault["msg"].removeprefix("Value error, ")
-            complaints.append(f"{name} {reason[:1].lower()}{reason[1:]}")
-    return f"{'; '.join(complaints)} (see .env.example)."
+            complaints.append((name, f"{reason[:1].lower()}{reason[1:]}"))
+    return tuple(complaints)

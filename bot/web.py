@@ -5,6 +5,9 @@ a kept file to whoever has its signed address.
 """
 
 import asyncio
+import hashlib
+import hmac
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Protocol
@@ -20,6 +23,8 @@ Check = Callable[[], Awaitable[str | None]]
 CALLBACK_PATH = "/hiapi/callback/"
 BODY_LIMIT = 1024 * 1024
 BODY_SECONDS = 10.0
+# What may be handed to /readyz to be proven: nothing that could do harm in anybody's log.
+NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 TIMESTAMP = "X-HiAPI-Timestamp"
 SIGNATURE = "X-HiAPI-Signature"
 
@@ -36,6 +41,14 @@ Kept = Callable[[str], Awaitable[bytes | None]]
 """The file that a token opens, or None."""
 
 
+def proof(nonce: str, *, key: str) -> str:
+    """What only a process with this secret can answer to a nonce: it tells nothing of the secret.
+
+    `python -m bot doctor` sees by it that an address leads to this bot and to no other.
+    """
+    return hmac.new(key.encode(), f"easel readyz {nonce}".encode(), hashlib.sha256).hexdigest()
+
+
 class WebError(Exception):
     """The address cannot be listened on; the message is one sentence for the operator."""
 
@@ -44,13 +57,22 @@ class WebServer:
     """`/healthz` answers while the event loop runs; `/readyz` when `check` finds nothing amiss."""
 
     def __init__(
-        self, *, host: str, port: int, check: Check, callback: Callback, kept: Kept
+        self,
+        *,
+        host: str,
+        port: int,
+        check: Check,
+        callback: Callback,
+        kept: Kept,
+        key: str = "",
     ) -> None:
+        """`key` is the secret by which `/readyz?nonce=...` proves who answers."""
         self._host = host
         self._port = port
         self._check = check
         self._callback = callback
         self._kept = kept
+        self._key = key
         self._runner: web.AppRunner | None = None
 
     @property
@@ -120,8 +142,12 @@ class WebServer:
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
+    async def _readyz(self, request: web.Request) -> web.Response:
+        nonce = request.query.get("nonce", "")
+        told = (
+            {"proof": proof(nonce, key=self._key)} if self._key and NONCE.fullmatch(nonce) else {}
+        )
         trouble = await self._check()
         if trouble is None:
-            return web.json_response({"status": "ready"})
-        return web.json_response({"status": "not ready", "cause": trouble}, status=503)
+            return web.json_response({"status": "ready", **told})
+        return web.json_response({"status": "not ready", "cause": trouble, **told}, status=503)

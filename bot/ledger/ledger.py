@@ -42,8 +42,12 @@ class LedgerError(Exception):
 class Ledger:
     """An open ledger. Use as an async context manager; `run` is the only way in."""
 
-    def __init__(self, url: str, *, lock_wait_ms: int = LOCK_WAIT_MS) -> None:
+    def __init__(
+        self, url: str, *, lock_wait_ms: int = LOCK_WAIT_MS, as_it_is: bool = False
+    ) -> None:
+        """`as_it_is`: neither make the database nor bring it to another version."""
         self.url = _url(url)
+        self._as_it_is = as_it_is
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite:
             self._engine = _sqlite_engine(self.url, lock_wait_ms)
@@ -55,7 +59,7 @@ class Ledger:
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.to_thread(self._prepare, upgrade=self._sqlite)
+            await asyncio.to_thread(self._prepare, upgrade=self._sqlite and not self._as_it_is)
         except LedgerError:
             self._engine.dispose()
             raise
@@ -118,6 +122,8 @@ class Ledger:
     def _prepare(self, *, upgrade: bool) -> None:
         """Bring the database to the newest version, or only compare and say so."""
         if self._sqlite:
+            if self._as_it_is and not Path(self.url.database or "").is_file():
+                raise LedgerError(f"DATABASE_URL: there is no database at {self.url.database}.")
             _private_file(self.url.database)
         try:
             with self._engine.connect() as conn:
@@ -286,6 +292,7 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what was erased is overwritten, not only forgotten
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
