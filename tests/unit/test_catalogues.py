@@ -8,6 +8,7 @@ import pytest
 from babel.messages import Catalog, pofile
 
 from bot import i18n
+from bot.translator import OPTION
 from tests import catalogues
 from tests.catalogues import ROOT, forms
 
@@ -131,6 +132,20 @@ def test_a_button_is_called_the_same_in_a_sentence(language):
     assert mentions
     for message, label in mentions:
         assert catalogue.get(label).string in message.string
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_option_is_called_the_same_in_a_sentence(language):
+    catalogue = catalogues.load(LANGUAGES[language])
+    mentions = [
+        (message, name)
+        for message in catalogue
+        if isinstance(message.id, str)
+        for name in re.findall(r"`([a-z_0-9]+)`", message.id)
+    ]
+    assert mentions
+    for message, name in mentions:
+        assert f"`{catalogue.get(name, context=OPTION).string}`" in message.string
 
 
 def test_the_glossary_calls_buttons_as_the_catalogues_do():
