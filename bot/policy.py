@@ -72,7 +72,7 @@ class Policy:
 
 _EXHAUSTED = {
     "bot": {
-        Counted.PICTURES: N_("The bot has made all the pictures it may make for now."),
+        Counted.PICTURES: N_("The bot has made all the pictures it may make today."),
         Counted.MICROS: N_("The bot has spent all the money it may spend for now."),
     },
     "server": {
@@ -100,8 +100,7 @@ def exhausted(full: Full) -> Complaint:
         ("limit", limit),
         ("reset", f"<t:{int(full.limit.resets_at.timestamp())}:R>"),
     )
-    # What still fits may be asked for at once.
-    return Complaint(problem, N_("It starts again {reset}. Fewer pictures may still fit."), values)
+    return Complaint(problem, N_("It starts again {reset}."), values)
 
 
 def barred(reason: str, *, until: datetime | None) -> Complaint:

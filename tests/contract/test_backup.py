@@ -49,7 +49,8 @@ def counts(path):
     """Jobs, and what the day's count says of them: in one transaction each, so always the same."""
     with closing(sqlite3.connect(path)) as conn:
         return conn.execute(
-            "SELECT (SELECT count(*) FROM jobs), (SELECT sum(jobs) FROM days)"
+            "SELECT (SELECT count(*) FROM jobs), (SELECT sum(pictures) FROM spending"
+            " WHERE scope = 'bot' AND length(period) = 10)"
         ).fetchone()
 
 
