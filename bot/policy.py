@@ -72,7 +72,7 @@ class Policy:
 
 _EXHAUSTED = {
     "bot": {
-        Counted.PICTURES: N_("The bot has made all the pictures it may make today."),
+        Counted.PICTURES: N_("The bot has made all the pictures it may make for now."),
         Counted.MICROS: N_("The bot has spent all the money it may spend for now."),
     },
     "server": {

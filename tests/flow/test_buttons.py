@@ -281,7 +281,7 @@ async def test_a_press_counts_for_the_day_like_a_command(open_studio):
     async with open_studio(bot_caps="3/day") as studio:
         first = await finished(studio, count=2)
         pressed = await press(studio, first, "Again")
-        assert "all the pictures it may make today" in refusal(pressed)
+        assert "all the pictures it may make for now" in refusal(pressed)
         assert await studio.counted() == 2
         assert await replies(studio) == 1
 

@@ -294,7 +294,7 @@ async def test_a_submitted_form_is_bound_to_the_limits_of_a_command(open_studio)
     async with open_studio(bot_caps="1/day") as studio:
         first = await finished(studio)
         told = await submit(studio, await opened(studio, first), prompt="a blue fox")
-        assert "all the pictures it may make today" in refusal(told)
+        assert "all the pictures it may make for now" in refusal(told)
 
 
 # --- models ---------------------------------------------------------------------------------------

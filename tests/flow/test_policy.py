@@ -76,7 +76,7 @@ async def test_the_days_pictures_run_out_and_come_back(open_studio):
         assert (await studio.imagine()).deferred
         assert (await studio.imagine(who=studio.someone("other"))).deferred
         refused = await studio.imagine()
-        assert "has made all the pictures it may make today" in studio.said(refused)
+        assert "has made all the pictures it may make for now" in studio.said(refused)
         midnight = datetime(START.year, START.month, START.day, tzinfo=START.tzinfo)
         midnight += timedelta(days=1)
         assert f"It starts again <t:{int(midnight.timestamp())}:R>." in studio.said(refused)
@@ -95,7 +95,7 @@ async def test_the_count_outlives_the_process(open_studio):
         await studio.finish()
         async with studio.restarted():
             refused = await studio.imagine()
-            assert "all the pictures it may make today" in studio.said(refused)
+            assert "all the pictures it may make for now" in studio.said(refused)
             assert await studio.counted() == 1
 
 

@@ -452,7 +452,7 @@ async def test_a_form_counts_for_the_day_like_a_command(open_studio):
     async with open_studio(bot_caps="0/day") as studio:
         form, _message = await opened_form(studio)
         result = await submit(studio, form)
-        assert "all the pictures it may make today" in refusal(result)
+        assert "all the pictures it may make for now" in refusal(result)
         assert PROMPT in refusal(result)
         await nothing_came_of_it(studio)
 

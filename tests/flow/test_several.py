@@ -168,7 +168,7 @@ async def test_the_day_counts_pictures_not_commands(open_studio):
         await studio.imagine(count=3)
         assert await studio.counted() == 3
         refused = await studio.imagine(count=3)
-        assert "all the pictures it may make today" in studio.said(refused)
+        assert "all the pictures it may make for now" in studio.said(refused)
         assert await studio.counted() == 3
         await studio.imagine(count=2)
         assert await studio.counted() == 5
