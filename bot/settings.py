@@ -111,13 +111,6 @@ class Settings(BaseModel):
         le=1_000_000,
         description="Attempts of one person per UTC day that may end without a picture.",
     )
-    refusals_pause: int = Field(
-        default=5,
-        ge=0,
-        le=1000,
-        description="After so many prompts in an hour that HiAPI refused by its content rules, a "
-        "person is paused for an hour; 0 pauses nobody.",
-    )
     prices: str = Field(
         default="",
         description="What a picture costs in dollars by model and resolution, such as "
