@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
+from bot import watch as watches
 from bot.callbacks import Callbacks
 from bot.catalog import Catalog
 from bot.clock import Clock
@@ -27,6 +28,7 @@ from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.loops import Loop
 from bot.messenger import Messenger
+from bot.metrics import Metrics
 from bot.model import Job
 from bot.policy import Policy
 from bot.progress import Progress
@@ -34,6 +36,7 @@ from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tracker import Tracker
+from bot.watch import Watch
 from bot.web import CALLBACK_PATH, WebServer
 from cogs import buttons
 from cogs.forms import Forms
@@ -64,6 +67,7 @@ class App:
     recovery: Recovery
     messenger: Messenger
     web: WebServer
+    watch: Watch
     loops: tuple[Loop, ...]
 
     async def start(self) -> None:
@@ -103,12 +107,14 @@ async def opened(
             per_minute=settings.hiapi_requests_per_minute,
             concurrency=settings.hiapi_concurrency,
         )
+        metrics = Metrics()
         client = await stack.enter_async_context(
             Client(
                 api_key=settings.hiapi_api_key.get_secret_value(),
                 base_url=settings.hiapi_base_url,
                 budget=budget,
                 now=clock,
+                observe=metrics.requested,
             )
         )
         fetcher = await stack.enter_async_context(Fetcher(trusted=settings.hiapi_trusted_hosts))
@@ -215,6 +221,17 @@ async def opened(
         web = _web(settings, clock, ledger=ledger, messenger=messenger, tracker=tracker)
         await web.start()
         stack.push_async_callback(web.stop)
+        watch = await stack.enter_async_context(
+            watches.opened(
+                settings,
+                clock,
+                ledger=ledger,
+                budget=budget,
+                fetcher=fetcher,
+                messenger=messenger,
+                metrics=metrics,
+            )
+        )
         yield App(
             settings=settings,
             clock=clock,
@@ -228,6 +245,7 @@ async def opened(
             recovery=recovery,
             messenger=messenger,
             web=web,
+            watch=watch,
             loops=(
                 submitting,
                 tracking,
@@ -237,6 +255,7 @@ async def opened(
                 noting,
                 recovering,
                 Loop("adoption", tracker.adopt, interval=15.0),
+                *watch.loops,
             ),
         )
 

@@ -163,6 +163,15 @@ def fit_all(pictures: Sequence[bytes], *, each: int, total: int) -> list[Fitted]
     return [fitted[index] for index in range(len(pictures))]
 
 
+def thumbnail(data: bytes, *, side: int) -> bytes:
+    """A WebP of at most `side` pixels a side, upright, without metadata. Raises `BadPicture`."""
+    image = _decode(data, probe(data))
+    image.thumbnail((side, side))
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=80, method=2)
+    return out.getvalue()
+
+
 def _png_size(data: bytes) -> tuple[int, int]:
     if data[12:16] != b"IHDR" or data.rfind(_PNG_END) < 0:
         raise BadPicture("the PNG picture is cut off")

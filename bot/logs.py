@@ -73,6 +73,11 @@ def add_handler(handler: logging.Handler) -> None:
     root.setLevel(min(root.level, handler.level))
 
 
+def remove_handler(handler: logging.Handler) -> None:
+    """Send nothing to `handler` any more."""
+    logging.getLogger().removeHandler(handler)
+
+
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     """Renders a line, then hides: so nothing is missed, however deep in a value it stood."""
 

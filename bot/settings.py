@@ -4,6 +4,7 @@ It owns the reading; it never prints a secret. `.env.example` and the README are
 test.
 """
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,6 +50,18 @@ def _address(value: str, *, example: str, travels: str) -> str:
     return value.rstrip("/")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _off(value: object) -> object:
+    return None if value == OFF else value
+
+
 def _digits(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
@@ -55,6 +69,8 @@ def _digits(text: str) -> bool:
 CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 EVERYWHERE = "*"
+OFF = "off"
+SHORTEST_PASSWORD = 12
 # Read as SQLAlchemy reads it: a password may hold anything but an @.
 _PASSWORD = re.compile(r"\w+://[^:/@]*:([^@]+)@")
 
@@ -157,6 +173,38 @@ class Settings(BaseModel):
         le=65535,
         description="Port of the web server: callbacks, `/healthz`, `/readyz`.",
     )
+    admin_host: str = Field(
+        default="127.0.0.1",
+        description="Address that the operator's page and `/metrics` listen on.",
+    )
+    admin_port: Annotated[int | None, BeforeValidator(_off)] = Field(
+        default=8081,
+        ge=0,
+        le=65535,
+        description="Port of the operator's page and `/metrics`; `off` for neither.",
+    )
+    admin_password: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="Password of the operator's page and `/metrics`, at least 12 characters; any "
+        "user name goes with it. Required where another machine or a proxy reaches them.",
+    )
+    alarm_webhook: SecretStr | None = Field(
+        default=None,
+        description="Address that alarms are posted to as JSON, https: a webhook of Discord or of "
+        "anything that reads `content`.",
+    )
+    alarm_channel: int | None = Field(
+        default=None,
+        ge=1,
+        lt=2**63,
+        description="Id of the Discord channel in which the bot itself posts alarms.",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        default=None,
+        description="Sentry's address for reports of defects: types and places of errors, without "
+        "their texts. Empty, nothing is reported.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least important log lines to write."
     )
@@ -199,6 +247,33 @@ class Settings(BaseModel):
     def _signing_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not 16 <= len(value.get_secret_value()) <= 256:  # noqa: PLR2004
             raise ValueError("must have 16 to 256 characters, as HiAPI's console asks")
+        return value
+
+    @field_validator("admin_password")
+    @classmethod
+    def _guarded(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_PASSWORD:
+            raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
+        host = info.data.get("admin_host", "")
+        if value is None and info.data.get("admin_port") is not None and not is_loopback(host):
+            raise ValueError("must be given where ADMIN_HOST is not this machine alone")
+        return value
+
+    @field_validator("alarm_webhook", "sentry_dsn")
+    @classmethod
+    def _told(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """An address with a secret in it: nothing of it may stand in a refusal."""
+        text = "" if value is None else value.get_secret_value()
+        try:
+            parts = urlsplit(text)
+            near = is_loopback(parts.hostname or "") and parts.scheme == "http"
+            whole = parts.hostname and (parts.scheme == "https" or near) and parts.port != 0
+        except ValueError:
+            whole = False
+        if value is not None and (not whole or not text.isascii() or " " in text):
+            raise ValueError("must be an https address")
+        if value is not None and info.field_name == "sentry_dsn" and not parts.username:
+            raise ValueError("must be the DSN as Sentry shows it, with its key")
         return value
 
     @field_validator("database_url")

@@ -136,6 +136,7 @@ async def opened(
                 "hiapi_trusted_hosts": frozenset({host}),
                 "database_url": f"sqlite:///{folder / 'demo.db'}",
                 "web_port": 0,
+                "admin_port": None,
                 **changes,
             }
         )
