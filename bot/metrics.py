@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bot.events import Line
-from bot.model import State
+from bot.model import Kind, State
 
 TYPE = CONTENT_TYPE_LATEST
 # How long the loop is asked to sleep, to see by how much it oversleeps.
@@ -40,8 +40,12 @@ CLOSED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """How much of a budget is used: `limit` None is no limit. `unit` is pictures or usd."""
+    """How much of a budget is used: `limit` None is no limit. `unit` is pictures or usd.
 
+    `title` is what the operator's page calls it, `budget` what a query does.
+    """
+
+    title: str
     budget: str
     unit: str
     used: float
@@ -107,6 +111,11 @@ class Metrics:
         self._alarm = gauge("alarm_active", "Whether this alarm stands.", "alarm")
         self._ready = gauge("ready", "Whether the bot is logged in to Discord.")
         self._ledger = gauge("ledger_answers", "Whether the ledger answered this scrape.")
+        # What may be long in coming is there as 0 from the start, or its first rise is not seen.
+        for kind in Kind:
+            self._received.labels(kind)
+        for outcome in CLOSED.values():
+            self._closed.labels(outcome)
         self._events: dict[str, Callable[[Line], None]] = {
             "reply.received": self._on_received,
             "reply.queued": lambda line: _observe(self._acks, line.get("seconds")),

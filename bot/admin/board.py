@@ -206,7 +206,13 @@ class Board:
             budget_per_minute=self._budget.per_minute,
             budget_used=self._budget.used,
             spends=(
-                Spend(budget="day", unit="pictures", used=live.day_pictures, limit=self._day_limit),
+                Spend(
+                    title="Pictures today",
+                    budget="day",
+                    unit="pictures",
+                    used=live.day_pictures,
+                    limit=self._day_limit,
+                ),
             ),
             alarms={alarm: alarm in standing for alarm in Alarm},
             ready=self._ready(),
