@@ -29,6 +29,7 @@ from bot.errors import WORDS, Code
 from bot.events import Line
 from bot.ledger import verbs
 from bot.ledger.ledger import Ledger
+from bot.messenger import Result
 from bot.model import End
 
 log = structlog.get_logger(__name__)
@@ -121,6 +122,11 @@ class Standing:
     def key(self) -> str:
         return f"{self.alarm} {self.subject}".strip()
 
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether a restart must know of it."""
+        return self.active or self.said
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
@@ -163,7 +169,7 @@ class Alarms:
         self._senders = senders
         self._expects = callbacks_expected
         self._standing: dict[str, Standing] = {}
-        self._changed = False
+        self._kept = "[]"
         self._untold = 0
         self._retry_at = clock()
 
@@ -175,9 +181,11 @@ class Alarms:
 
     async def load(self) -> None:
         """Remember what stood and what was said before the last stop: once, at start."""
-        kept = await self._ledger.run(verbs.fact, FACT)
-        for raw in json.loads(kept or "[]"):
-            each = Standing(**{**raw, "alarm": Alarm(raw["alarm"])})
+        self._kept = await self._ledger.run(verbs.fact, FACT) or "[]"
+        for raw in json.loads(self._kept):
+            if raw["alarm"] not in set(Alarm):
+                continue  # of another version
+            each = Standing(**{**raw, "alarm": Alarm(raw["alarm"]), "last": raw["since"]})
             if each.alarm is not Alarm.CALLBACKS_SILENT or self._expects:
                 self._standing.setdefault(each.key, each)
 
@@ -198,7 +206,8 @@ class Alarms:
             case "callbacks.arriving":
                 self._expects = False  # to have them at all; from now on the tracker tells
                 self._end(Alarm.CALLBACKS_SILENT)
-            case "reply.undeliverable":
+            # Where somebody deleted the message, nobody waits for it.
+            case "reply.undeliverable" if line.get("result") != Result.GONE:
                 cause = f"reply {line.get('reply', '?')}: {line.get('cause')}"
                 self._begin(Alarm.UNDELIVERABLE, cause=cause)
             case "reply.delivered":
@@ -222,10 +231,10 @@ class Alarms:
                 # It may have gone on while it was said.
                 current = self._standing[each.key]
                 self._put(replace(current, said=each.active, said_at=now.timestamp()))
-        if self._changed:
-            self._changed = False
-            kept = [asdict(each) for each in self._standing.values() if each.active or each.said]
-            await self._ledger.run(verbs.keep_fact, FACT, value=json.dumps(kept))
+        kept = json.dumps([_kept(each) for each in self._standing.values() if each.worth_keeping])
+        if kept != self._kept:
+            await self._ledger.run(verbs.keep_fact, FACT, value=kept)
+            self._kept = kept
         return said
 
     def _blame(self, code: str, line: Line) -> None:
@@ -253,8 +262,7 @@ class Alarms:
         now = self._clock().timestamp()
         known = self._of(alarm, subject)
         if known.active:
-            # Kept in memory alone: of one that stands, the ledger need not know each time.
-            self._standing[known.key] = replace(known, last=now)
+            self._put(replace(known, last=now))
             return
         log.info("alarm.raised", alarm=alarm, subject=subject or None)
         self._put(replace(known, active=True, since=now, last=now, cause=str(cause or "")))
@@ -272,13 +280,17 @@ class Alarms:
 
     def _put(self, standing: Standing) -> None:
         self._standing[standing.key] = standing
-        self._changed = True
 
     async def _say(self, standing: Standing) -> bool:
         """Whether anybody took the message; with nobody to tell, the log and the page do."""
         note = _note(standing)
         taken = [await send(note) for send in self._senders]
         return any(taken) or not taken
+
+
+def _kept(standing: Standing) -> dict[str, object]:
+    """What the ledger keeps: not when it last happened, or every time would be a write."""
+    return {name: value for name, value in asdict(standing).items() if name != "last"}
 
 
 def _note(standing: Standing) -> Note:

@@ -53,10 +53,9 @@ PENALTY = 0.5  # seconds that the answer to a wrong password takes
 class Guard:
     """A middleware for every request, also for paths that do not exist."""
 
-    def __init__(self, *, password: str | None, clock: Clock, penalty: float = PENALTY) -> None:
+    def __init__(self, *, password: str | None, clock: Clock) -> None:
         self._password = None if password is None else _digest(password)
         self._clock = clock
-        self._penalty = penalty
         self._wrong: OrderedDict[str, deque[datetime]] = OrderedDict()
 
     @web.middleware
@@ -108,7 +107,7 @@ class Guard:
             return None
         if given is not None:
             self._remember(peer, now)
-            await asyncio.sleep(self._penalty)
+            await asyncio.sleep(PENALTY)
         refusal = _said(
             HTTPStatus.UNAUTHORIZED, "The password is ADMIN_PASSWORD, the name is free."
         )

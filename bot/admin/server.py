@@ -40,7 +40,6 @@ class AdminServer:
         view: Callable[[int], Awaitable[View]],
         scrape: Callable[[], Awaitable[bytes]],
         small: Callable[[str], Awaitable[bytes | None]],
-        every: float = EVERY,
     ) -> None:
         self._host = host
         self._port = port
@@ -48,7 +47,6 @@ class AdminServer:
         self._view = view
         self._scrape = scrape
         self._small = small
-        self._every = every
         self._runner: web.AppRunner | None = None
         self._files: dict[str, bytes] = {}
 
@@ -108,7 +106,7 @@ class AdminServer:
         asked = request.query.get("hours", "")
         hours = int(asked) if asked.isdecimal() and asked.isascii() else min(SPANS)
         view = await self._view(hours if hours in SPANS else min(SPANS))
-        context = {"view": view, "spans": tuple(SPANS), "every": int(self._every * 1000)}
+        context = {"view": view, "spans": tuple(SPANS), "every": int(EVERY * 1000)}
         return aiohttp_jinja2.render_template(template, request, context)
 
     async def _metrics(self, _request: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ async function refresh() {
 
 function exchange(fresh) {
   const parts = [...fresh.querySelectorAll("section[id]")];
+  if (!parts.length) throw new Error("something else came");
   const ids = parts.map((part) => part.id);
   if (ids.join() !== [...page.children].map((part) => part.id).join()) {
     page.replaceChildren(...parts);
