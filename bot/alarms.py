@@ -181,7 +181,8 @@ class Alarms:
 
     async def load(self) -> None:
         """Remember what stood and what was said before the last stop: once, at start."""
-        self._kept = await self._ledger.run(verbs.fact, FACT) or "[]"
+        kept = await self._ledger.run(verbs.fact, FACT)
+        self._kept = kept or "[]"
         for raw in json.loads(self._kept):
             if raw["alarm"] not in set(Alarm):
                 continue  # of another version

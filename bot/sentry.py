@@ -6,6 +6,7 @@ The client is imported only when there is a DSN: it is an optional part of an in
 """
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from bot import logs
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 TAGS = ("job", "reply", "loop", "code", "logger")
+OWN = ("sentry_sdk", "urllib3")
 FLUSH = 2.0  # seconds that the last reports may take when the process ends
 
 
@@ -25,6 +27,7 @@ def start(dsn: str) -> None:
     """Report every log line at ERROR or above from now on. Raises SentryError."""
     try:
         import sentry_sdk  # noqa: PLC0415 - optional, and costs memory
+        from sentry_sdk.integrations.atexit import AtexitIntegration  # noqa: PLC0415
     except ModuleNotFoundError:
         raise SentryError(
             "SENTRY_DSN is set, but Sentry's client is not installed: pip install 'easel[sentry]'."
@@ -34,8 +37,9 @@ def start(dsn: str) -> None:
             dsn=dsn,
             before_send=scrubbed,
             default_integrations=False,
+            # The last reports still leave when the process ends, without a word on the terminal.
+            integrations=[AtexitIntegration(callback=lambda _pending, _seconds: None)],
             auto_enabling_integrations=False,
-            send_default_pii=False,
             include_local_variables=False,
             include_source_context=False,
             max_breadcrumbs=0,
@@ -57,6 +61,8 @@ class _Reporter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from sentry_sdk import capture_event, utils  # noqa: PLC0415 - it was imported by `start`
 
+        if record.name.startswith(OWN):
+            return  # what cannot be reported would be reported for ever
         line: dict[str, Any] = record.msg if isinstance(record.msg, dict) else {}
         event: Event = {"level": "error", "logger": record.name, "tags": {}}
         # A library's text may hold anything; our own events are fixed words.
@@ -73,6 +79,8 @@ class _Reporter(logging.Handler):
 def _error(told: object) -> BaseException | None:
     """The exception of a log line, in whichever of the usual ways it was given."""
     match told:
+        case True:
+            return sys.exception()
         case BaseException():
             return told
         case (_, BaseException() as error, _):

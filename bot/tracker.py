@@ -370,7 +370,7 @@ class Tracker:
         self._forget(watched)
         if reply_id is None:
             return 0
-        self._tell(job.id, reply_id, outcome, by="poll", **{"model": job.request.model} | about)
+        self._tell(job.id, reply_id, outcome, by="poll", **about | {"model": job.request.model})
         return 1
 
     def _forget(self, watched: Watched) -> None:

@@ -16,7 +16,7 @@ from tests.browser.conftest import PACE
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 # All that axe knows of WCAG 2.2 at A and AA, and its own best practices.
 CHECK = """
-async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
+async () => (await axe.run(document, {rules: {"target-size": {enabled: true}}})).violations.map(
   one => `${one.id}: ${one.help} (${one.nodes.map(node => node.target).join("; ")})`)
 """
 
@@ -133,6 +133,7 @@ async def test_a_password_opens_it_with_all_its_parts(look):
 async def test_it_says_when_easel_does_not_answer_and_goes_on_when_it_does(look):
     async with look() as (world, page):
         status = page.get_by_role("status")
+
         async def broken(route):
             await route.fulfill(status=200, content_type="text/html", body="<p>nothing</p>")
 

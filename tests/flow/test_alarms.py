@@ -107,7 +107,7 @@ async def test_a_card_that_somebody_deleted_is_no_alarm(open_studio):
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 302])
-async def test_a_webhook_that_fails_stops_nothing(open_studio, clock, status):
+async def test_a_webhook_that_fails_stops_nothing(open_studio, status):
     async with (
         webhook(status=status) as (address, came),
         open_studio(alarm_webhook=address) as studio,

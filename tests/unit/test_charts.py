@@ -18,7 +18,7 @@ def test_an_axis_ends_at_a_round_number(value, round_one):
 def test_parts_of_a_column_stand_upon_each_other_and_none_is_drawn_for_nothing():
     bars = charts.stacks([[2, 0, 1], [0, 0, 0]], kinds="abc", titles=["x", "y"], top=4)
     assert [(bar.kind, bar.y, bar.height) for bar in bars] == [("a", 50, 50), ("c", 25, 25)]
-    assert all(0 <= bar.x and bar.x + bar.width <= 50 for bar in bars)
+    assert all(bar.x >= 0 and bar.x + bar.width <= 50 for bar in bars)
 
 
 def test_a_line_is_interrupted_where_nothing_is_known():
@@ -40,8 +40,15 @@ def test_a_share_is_one_of_the_values(part, value):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7500, "2 h 5 min")]
-    + [(47 * 3600, "47 h 0 min"), (100 * 3600, "4 d")],
+    [
+        (0.4, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7500, "2 h 5 min"),
+        (47 * 3600, "47 h 0 min"),
+        (100 * 3600, "4 d"),
+    ],
 )
 def test_times_are_said_as_people_say_them(seconds, words):
     assert long(seconds) == words

@@ -311,3 +311,25 @@ def test_several_pictures_never_exceed_either_limit(pictures, each, total):
     fitted = images.fit_all(pictures, each=each, total=total)
     assert all(len(one.data) <= each for one in fitted)
     assert sum(len(one.data) for one in fitted) <= total
+
+
+# Small versions -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+def test_a_small_version_of_any_picture_is_a_webp_without_metadata(sample):
+    small = images.thumbnail(sample, side=64)
+    seen = images.probe(small)
+    assert seen.format == "webp"
+    assert max(seen.width, seen.height) == 64
+    assert not decode(small).getexif()
+
+
+def test_a_small_picture_is_not_made_larger():
+    small = images.probe(images.thumbnail(encode(noise("RGB", 20, 10), "PNG"), side=64))
+    assert (small.width, small.height) == (20, 10)
+
+
+def test_a_bomb_is_not_made_smaller():
+    with pytest.raises(images.BadPicture):
+        images.thumbnail(SAMPLES["png rgb"][:-40], side=64)

@@ -151,7 +151,7 @@ def test_two_processes_figures_never_mix():
 
 def test_a_listener_that_fails_disturbs_nobody(capsys):
     def broken(event, line):
-        raise LookupError(event)
+        raise LookupError(event, line)
 
     heard = []
     with lines.configured(), events.heard(broken, lambda event, _: heard.append(event)):
@@ -243,3 +243,4 @@ def test_every_alarm_has_words_and_stands_in_the_drawing():
         assert words.advice.endswith(".")
         assert not words.title.endswith(".")
         assert re.search(rf"^    {alarm} ", alarms.__doc__, re.MULTILINE)
+        assert f"| `{alarm}` |" in (ROOT / "README.md").read_text(encoding="utf-8")
