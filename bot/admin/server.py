@@ -3,6 +3,7 @@
 It owns the paths and the templates; who may look is decided by `bot.admin.guard`.
 """
 
+import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -86,7 +87,9 @@ class AdminServer:
         except OSError as error:
             await self.stop()
             where = f"ADMIN_HOST {self._host} and ADMIN_PORT {self._port}"
-            reason = error.strerror or error
+            # asyncio's own words are long; a name that is not found has no number of the system's.
+            known = error.errno is not None and error.errno > 0
+            reason = os.strerror(error.errno or 0).lower() if known else error.strerror or error
             raise AdminError(
                 f"{where} cannot be listened on: {reason}; another port or 'off' will do."
             ) from error

@@ -2,8 +2,11 @@
 
 import asyncio
 import base64
+import os
 import re
+import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,6 +19,7 @@ from sandbox import faults
 from tests import lines
 from tests.flow.studio import image
 
+ROOT = Path(__file__).parents[2]
 PASSWORD = "a long pass:word, with signs"
 PATHS = ["/", "/?hours=24", "/live", "/live?hours=1", "/metrics"] + [f"/static/{n}" for n in STATIC]
 NOBODYS = "/picture/aaaaaaaaaaaaaaaa"
@@ -261,6 +265,33 @@ async def test_a_port_that_is_taken_is_said_in_one_sentence(open_admin):
         with pytest.raises(AdminError, match=rf"ADMIN_PORT {port} cannot be listened on: .*'off'"):
             async with studio.restarted(admin_port=port):
                 pass
+
+
+async def test_the_process_says_so_too_and_ends(open_admin, tmp_path):
+    async with open_admin() as studio:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "DISCORD_TOKEN": "token",
+            "HIAPI_API_KEY": "sk-key",
+            "ALLOWED_SERVERS": "*",
+            "WEB_PORT": "0",
+            "ADMIN_PORT": str(studio.app.watch.admin.port),
+        }
+        bot = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run"),
+            cwd=tmp_path,
+            env=environment,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(bot.communicate(), 30)
+    assert bot.returncode == 2
+    assert re.fullmatch(
+        r"ADMIN_HOST 127\.0\.0\.1 and ADMIN_PORT \d+ cannot be listened on: "
+        r"address already in use; another port or 'off' will do\.",
+        said.decode().splitlines()[-1],
+    )
+    assert "Traceback" not in said.decode()
 
 
 # What is shown ----------------------------------------------------------------------------------
