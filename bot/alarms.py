@@ -42,6 +42,7 @@ RETRY = timedelta(minutes=1)
 QUIET = timedelta(minutes=10)
 # So many jobs in a row whose end no callback told, before the first callback ever came.
 UNTOLD = 5
+CAUSE = 300  # characters: a message in Discord ends at 2,000
 
 
 class Alarm(StrEnum):
@@ -266,7 +267,7 @@ class Alarms:
             self._put(replace(known, last=now))
             return
         log.info("alarm.raised", alarm=alarm, subject=subject or None)
-        self._put(replace(known, active=True, since=now, last=now, cause=str(cause or "")))
+        self._put(replace(known, active=True, since=now, last=now, cause=str(cause or "")[:CAUSE]))
 
     def _end(self, alarm: Alarm, *, subject: str = "", quiet: timedelta = timedelta(0)) -> None:
         known = self._of(alarm, subject)

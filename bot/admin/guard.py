@@ -16,7 +16,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from bot.clock import Clock
@@ -143,6 +143,9 @@ def _host(request: web.Request) -> str | None:
 
 
 def _forwarded(request: web.Request) -> bool:
+    """Whether anything tells that a proxy sent this. One that leaves no trace is not recognized."""
+    if request.version < HttpVersion11:
+        return True  # nginx says nothing else of itself, and nobody's browser is that old
     names = (name.lower() for name in request.headers)
     return any(name in FORWARDING or name.startswith(FORWARDED) for name in names)
 

@@ -18,6 +18,7 @@ from bot.admin.server import STATIC, AdminError
 from sandbox import faults
 from tests import lines
 from tests.flow.studio import image
+from tests.flow.test_notes import finish_task, noted, press
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a long pass:word, with signs"
@@ -124,6 +125,16 @@ async def test_whatever_came_through_a_proxy_needs_the_password(open_admin, trac
         for path in PATHS:
             assert (await ask(address(studio, path), headers=forwarded))[0] == 401
             assert (await ask(address(studio, path), headers=forwarded | login()))[0] == 200
+
+
+async def test_an_old_protocol_is_taken_for_a_proxys(open_admin):
+    async with open_admin() as studio:
+        reader, writer = await asyncio.open_connection("127.0.0.1", studio.app.watch.admin.port)
+        writer.write(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert b" 403 " in answer.splitlines()[0]
+    assert b"easel_" not in answer
 
 
 @asynccontextmanager
@@ -413,6 +424,22 @@ async def test_the_figures_of_a_whole_job_are_scraped(open_admin):
             "easel_ready 1.0",
         ):
             assert line in text.splitlines(), line
+
+
+async def test_a_picture_that_waited_behind_a_show_button_was_not_late(open_admin, clock):
+    async with open_admin() as studio:
+        result = await noted(studio)
+        clock.move(5 * 60)
+        await finish_task(studio)
+        await studio.deliver()
+        clock.move(3600)
+        await press(studio, result)
+        await studio.deliver()
+        assert (await studio.reply(result)).delivery == "delivered"
+        text = (await ask(address(studio, "/metrics")))[2]
+    assert 'easel_replies_closed_total{outcome="parked"} 1.0' in text
+    took = re.search(r"easel_delivery_seconds_sum ([\d.]+)", text)[1]
+    assert float(took) < 60
 
 
 async def test_nothing_from_outside_is_loaded(open_admin):

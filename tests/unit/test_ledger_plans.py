@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import deliveries, verbs
+from bot.ledger import deliveries, overview, verbs
 from bot.ledger.ledger import Ledger
 from tests import build
 
@@ -42,6 +42,27 @@ def unacknowledged(conn):
     return verbs.unacknowledged(conn, before=NOW)
 
 
+def overview_live(conn):
+    return overview.live(conn, now=NOW)
+
+
+def overview_models(conn):
+    return overview.ended(conn, since=NOW)
+
+
+def overview_ended(conn):
+    return conn.execute(overview._ENDED, {"model": "any", "since": NOW, "most": 5}).all()
+
+
+def overview_public(conn):
+    values = {"model": "any", "since": NOW, "most": 5, "shown": 5}
+    return conn.execute(overview._PUBLIC, values).all()
+
+
+def overview_public_job(conn):
+    return overview.public_job(conn, "any")
+
+
 INDEXES = {
     claim_queued: {"ix_jobs_queue", "ix_jobs_person"},
     claim_reply: {"ix_replies_work"},
@@ -51,6 +72,11 @@ INDEXES = {
     expire_queued: {"ix_jobs_queue"},
     unacknowledged: {"ix_jobs_queue"},
     verbs.live: {"ix_jobs_queue"},
+    overview_live: {"ix_jobs_queue", "ix_replies_work"},
+    overview_models: {"ix_jobs_settled"},
+    overview_ended: {"ix_jobs_settled"},
+    overview_public: {"ix_jobs_settled"},
+    overview_public_job: set(),
 }
 
 
