@@ -95,11 +95,5 @@ def line(values: Sequence[float | None], *, kind: str, top: float) -> Line:
     return Line(kind=kind, strokes="".join(strokes), dots="".join(dots))
 
 
-def share(values: Sequence[float], part: float) -> float | None:
-    """The value that this part of all values does not exceed, None without values."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else None
-
-
 def _tidy(number: float) -> float:
     return round(number, 2)

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import images
 from bot.clock import Clock
 from bot.ledger import overview
-from bot.ledger.ledger import Ledger
+from bot.ledger.ledger import Ledger, LedgerError
 from bot.model import Job
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,11 @@ class Gallery:
 
     async def small(self, job_id: str) -> bytes | None:
         """A picture as a small WebP; None if there is none that may be shown."""
-        job = await self._ledger.run(overview.public_job, job_id)
+        try:
+            job = await self._ledger.read(overview.public_job, job_id)
+        except (SQLAlchemyError, LedgerError) as error:
+            log.warning("admin.no_ledger", cause=str(error))
+            return None
         if job is None:
             return None
         async with self._making:

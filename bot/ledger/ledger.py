@@ -27,6 +27,7 @@ T = TypeVar("T")
 BATCH = 64
 POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
+READS = "easel_reads"  # a connection's option: its transactions take no lock
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
 DEADLOCK_ATTEMPTS = 5
@@ -96,6 +97,28 @@ class Ledger:
         self._waiting.put(call)
         result: T = await call.future
         return result
+
+    async def read(
+        self,
+        verb: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a verb that only reads, beside whatever is being written: nobody waits for it.
+
+        For looking on, at what is committed. On SQLite it has a connection of its own.
+        """
+        if not self._sqlite:
+            return await self.run(verb, *args, **kwargs)
+        if self._writer is None:
+            raise LedgerError("the ledger is closed")
+        return await asyncio.to_thread(self._look, verb, args, kwargs)
+
+    def _look(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        with self._engine.connect() as opened:
+            conn = opened.execution_options(**{READS: True})
+            with conn.begin():
+                return verb(conn, *args, **kwargs)
 
     def _transact(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         for _ in range(DEADLOCK_ATTEMPTS - 1):
@@ -268,7 +291,8 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def begun(conn: sa.Connection) -> None:
         # IMMEDIATE: two processes on one file then wait for each other instead of failing.
-        conn.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = conn.get_execution_options().get(READS)
+        conn.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

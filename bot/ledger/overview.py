@@ -1,23 +1,20 @@
 """The ledger as its operator looks at it: what is under way, what ended lately, what may be shown.
 
-It owns reading alone, and bounds it: an index leads each statement to the rows that it looks at,
-and of what is finished it takes only the newest. It never changes a row.
+It owns reading alone: an index leads each statement to the rows that it looks at, and what is many
+is counted by the database. It never changes a row.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from bot.errors import Code
 from bot.ledger import rows
 from bot.ledger.schema import days, jobs, replies
-from bot.model import Delivery, End, Job, Kind, Outcome, State
+from bot.model import Delivery, End, Job, Kind, State
 
 LIVE = (State.RECEIVED, State.QUEUED, State.SUBMITTING, State.SUBMITTED)
-# Of each model at most so many finished jobs are read at a time, newest first.
-MOST = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,48 +52,145 @@ _DAY = sa.select(days.c.jobs).where(days.c.day == sa.bindparam("day"))
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A finished job without a word of the person's."""
+class Count:
+    """How many jobs of a model ended one way in one column of time, 0 being the oldest."""
+
+    model: str
+    column: int
+    end: End
+    code: Code | None
+    jobs: int
+
+
+def counts(
+    conn: sa.Connection, *, models: list[str], since: datetime, step: timedelta
+) -> list[Count]:
+    """What ended since then, counted in columns of `step`."""
+    values = {"models": models, "since": since, "step": step // _MICROSECOND}
+    return [
+        Count(row.model, int(row.column), End(row.end), _code(row.code), int(row.jobs))
+        for row in conn.execute(_COUNTS, values)
+    ]
+
+
+_MICROSECOND = timedelta(microseconds=1)
+_SINCE = sa.bindparam("since", type_=jobs.c.settled_at.type)
+_END = jobs.c.outcome["end"].as_string()
+_CODE = jobs.c.outcome["code"].as_string()
+# Times are whole microseconds in the ledger, so that the database can reckon with them.
+_SETTLED, _CREATED, _FROM = (
+    sa.type_coerce(time, sa.BigInteger) for time in (jobs.c.settled_at, jobs.c.created_at, _SINCE)
+)
+_COLUMN = ((_SETTLED - _FROM) // sa.bindparam("step", type_=sa.BigInteger)).label("column")
+# With the models by name an index leads to the newest of each.
+_WITHIN = sa.and_(
+    jobs.c.model.in_(sa.bindparam("models", expanding=True)), jobs.c.settled_at >= _SINCE
+)
+_COUNTS = (
+    sa.select(
+        jobs.c.model, _COLUMN, _END.label("end"), _CODE.label("code"), sa.func.count().label("jobs")
+    )
+    .where(_WITHIN)
+    .group_by(jobs.c.model, "column", "end", "code")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long the pictures of one column of time took from asking, in seconds."""
+
+    column: int
+    median: float
+    most: float  # 95 of 100 were there by then
+
+
+def took(conn: sa.Connection, *, models: list[str], since: datetime, step: timedelta) -> list[Took]:
+    """How long pictures took that came since then, in columns of `step`."""
+    values = {"models": models, "since": since, "step": step // _MICROSECOND}
+    found: dict[int, list[int]] = {}
+    for row in conn.execute(_TOOK, values):
+        found.setdefault(int(row.column), []).append(int(row.took))
+    return [
+        Took(column, min(both) / 1_000_000, max(both) / 1_000_000)
+        for column, both in sorted(found.items())
+    ]
+
+
+_ranked = (
+    sa.select(
+        _COLUMN,
+        (_SETTLED - _CREATED).label("took"),
+        sa.func.row_number().over(partition_by=_COLUMN, order_by=_SETTLED - _CREATED).label("at"),
+        sa.func.count().over(partition_by=_COLUMN).label("of"),
+    )
+    .where(_WITHIN, _END == End.PICTURES)
+    .subquery()
+)
+_TOOK = sa.select(_ranked.c.column, _ranked.c.took).where(
+    _ranked.c.at.in_([(_ranked.c.of + 1) // 2, _ranked.c.of - _ranked.c.of // 20])
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A job that ended badly, without a word of the person's."""
 
     id: str
     kind: Kind
     model: str
     aspect_ratio: str
     resolution: str
-    created_at: datetime
     settled_at: datetime
-    end: End
-    code: Code | None
+    code: Code
 
 
-def ended(conn: sa.Connection, *, since: datetime, most: int = MOST) -> list[Ended]:
-    """The jobs settled since then, newest first, at most `most` of each model."""
+def failures(
+    conn: sa.Connection, *, models: list[str], since: datetime, limit: int
+) -> list[Failed]:
+    """The last jobs with a reason for their failure, newest first."""
     found = [
-        row
-        for model in _models(conn)
-        for row in conn.execute(_ENDED, {"model": model, "since": since, "most": most})
+        Failed(
+            id=row.id,
+            kind=Kind(row.kind),
+            model=row.model,
+            aspect_ratio=row.aspect_ratio,
+            resolution=row.resolution,
+            settled_at=row.settled_at,
+            code=Code(row.code),
+        )
+        for model in models
+        for row in conn.execute(_FAILED, {"model": model, "since": since, "shown": limit})
     ]
-    found.sort(key=lambda row: row.settled_at, reverse=True)
-    return [_ended(row) for row in found]
+    found.sort(key=lambda job: job.settled_at, reverse=True)
+    return found[:limit]
 
 
-def _ended(row: Any) -> Ended:
-    outcome = Outcome.load(row.outcome)
-    return Ended(
-        id=row.id,
-        kind=Kind(row.kind),
-        model=row.model,
-        aspect_ratio=row.aspect_ratio,
-        resolution=row.resolution,
-        created_at=row.created_at,
-        settled_at=row.settled_at,
-        end=outcome.end,
-        code=outcome.code,
+def _code(value: str | None) -> Code | None:
+    return None if value is None else Code(value)
+
+
+# One model at a time, so that its index gives the order and few rows are read.
+_of_model = sa.and_(jobs.c.model == sa.bindparam("model"), jobs.c.settled_at >= _SINCE)
+_newest_first = jobs.c.settled_at.desc()
+_shown = sa.bindparam("shown", type_=sa.Integer)
+_FAILED = (
+    sa.select(
+        jobs.c.id,
+        jobs.c.kind,
+        jobs.c.model,
+        jobs.c.aspect_ratio,
+        jobs.c.resolution,
+        jobs.c.settled_at,
+        _CODE.label("code"),
     )
+    .where(_of_model, _CODE.is_not(None))
+    .order_by(_newest_first)
+    .limit(_shown)
+)
 
 
-def _models(conn: sa.Connection) -> list[str]:
-    """Every model that ever ended a job: one step in the index for each."""
+def models(conn: sa.Connection) -> list[str]:
+    """Every model that a job was ever asked of: one step in the index for each."""
     found: list[str] = []
     while (model := conn.scalar(_NEXT_MODEL, {"after": found[-1] if found else ""})) is not None:
         found.append(model)
@@ -104,36 +198,18 @@ def _models(conn: sa.Connection) -> list[str]:
 
 
 _NEXT_MODEL = sa.select(sa.func.min(jobs.c.model)).where(jobs.c.model > sa.bindparam("after"))
-_SINCE = sa.bindparam("since", type_=jobs.c.settled_at.type)
-_NEWEST = (
-    sa.select(jobs)
-    .where(jobs.c.model == sa.bindparam("model"), jobs.c.settled_at >= _SINCE)
-    .order_by(jobs.c.settled_at.desc())
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
-_ENDED = _NEWEST.with_only_columns(
-    jobs.c.id,
-    jobs.c.kind,
-    jobs.c.model,
-    jobs.c.aspect_ratio,
-    jobs.c.resolution,
-    jobs.c.created_at,
-    jobs.c.settled_at,
-    jobs.c.outcome,
-)
 
 
-def public(conn: sa.Connection, *, since: datetime, limit: int, most: int = 200) -> list[Job]:
-    """The newest pictures that stand openly in a server's channel, at most `limit`.
+def public(conn: sa.Connection, *, models: list[str], since: datetime, limit: int) -> list[Job]:
+    """The newest pictures that stand openly in a server's channel.
 
-    Never one that was asked for privately, blurred, in direct messages, or taken back. Looks at
-    the newest `most` jobs of each model.
+    Never one that was asked for privately, blurred, in direct messages, or taken back.
     """
     found = [
         rows.job(row)
-        for model in _models(conn)
+        for model in models
         for row in conn.execute(
-            _PUBLIC, {"model": model, "since": since, "most": most, "shown": limit}
+            _PUBLIC, {"model": model, "since": since, "shown": limit}
         ).mappings()
     ]
     found.sort(key=lambda job: job.settled_at or job.created_at, reverse=True)
@@ -152,15 +228,10 @@ _OPENLY = sa.and_(
     replies.c.spoiler.is_(False),
     replies.c.guild_id.is_not(None),
 )
-_newest = _NEWEST.with_only_columns(jobs.c.id).subquery()
 _SHOWABLE = (
     sa.select(jobs)
     .join(replies, replies.c.id == jobs.c.reply_id)
-    .where(_OPENLY, jobs.c.outcome["end"].as_string() == End.PICTURES)
+    .where(_OPENLY, _END == End.PICTURES)
 )
-_PUBLIC = (
-    _SHOWABLE.where(jobs.c.id.in_(sa.select(_newest.c.id)))
-    .order_by(jobs.c.settled_at.desc())
-    .limit(sa.bindparam("shown", type_=sa.Integer))
-)
+_PUBLIC = _SHOWABLE.where(_of_model).order_by(_newest_first).limit(_shown)
 _ONE_PUBLIC = _SHOWABLE.where(jobs.c.id == sa.bindparam("this"))

@@ -372,6 +372,7 @@ async def test_a_silent_ledger_is_said_and_breaks_no_page(open_admin):
             assert (status, "The ledger does not answer" in text) == (200, True)
         status, _, text = await ask(address(studio, "/metrics"))
         assert (status, "easel_ledger_answers 0.0" in text) == (200, True)
+        assert (await ask(address(studio, NOBODYS)))[0] == 404
 
 
 async def test_alarms_stand_on_the_page_until_they_are_over(open_admin, clock):
@@ -393,15 +394,15 @@ async def test_alarms_stand_on_the_page_until_they_are_over(open_admin, clock):
 async def test_looking_often_reads_the_ledger_seldom(open_admin):
     async with open_admin() as studio:
         ledger, verbs = studio.app.ledger, []
-        run = ledger.run
+        read = ledger.read
 
         async def counted(verb, *args, **kwargs):
             verbs.append(verb.__name__)
-            return await run(verb, *args, **kwargs)
+            return await read(verb, *args, **kwargs)
 
-        ledger.run = counted
+        ledger.read = counted
         await asyncio.gather(*(ask(address(studio, "/live")) for _ in range(20)))
-        assert sorted(verbs) == ["ended", "live", "public"]
+        assert sorted(verbs) == ["_past", "live"]
 
 
 async def test_the_figures_of_a_whole_job_are_scraped(open_admin):

@@ -30,12 +30,6 @@ def test_a_line_is_interrupted_where_nothing_is_known():
 def test_no_values_draw_nothing():
     assert charts.line([], kind="k", top=1).strokes == ""
     assert charts.stacks([], kinds="", titles=[], top=1) == ()
-    assert charts.share([], 0.5) is None
-
-
-@pytest.mark.parametrize(("part", "value"), [(0.5, 5), (0.95, 10), (0.1, 1), (1.0, 10), (0.001, 1)])
-def test_a_share_is_one_of_the_values(part, value):
-    assert charts.share([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], part) == value
 
 
 @pytest.mark.parametrize(

@@ -46,17 +46,19 @@ def overview_live(conn):
     return overview.live(conn, now=NOW)
 
 
-def overview_models(conn):
-    return overview.ended(conn, since=NOW)
+WITHIN = {"models": ["any"], "since": NOW}
 
 
-def overview_ended(conn):
-    return conn.execute(overview._ENDED, {"model": "any", "since": NOW, "most": 5}).all()
+def overview_counts(conn):
+    return overview.counts(conn, **WITHIN, step=LEASE)
+
+
+def overview_failures(conn):
+    return overview.failures(conn, **WITHIN, limit=5)
 
 
 def overview_public(conn):
-    values = {"model": "any", "since": NOW, "most": 5, "shown": 5}
-    return conn.execute(overview._PUBLIC, values).all()
+    return overview.public(conn, **WITHIN, limit=5)
 
 
 def overview_public_job(conn):
@@ -73,8 +75,9 @@ INDEXES = {
     unacknowledged: {"ix_jobs_queue"},
     verbs.live: {"ix_jobs_queue"},
     overview_live: {"ix_jobs_queue", "ix_replies_work"},
-    overview_models: {"ix_jobs_settled"},
-    overview_ended: {"ix_jobs_settled"},
+    overview.models: {"ix_jobs_settled"},
+    overview_counts: {"ix_jobs_settled"},
+    overview_failures: {"ix_jobs_settled"},
     overview_public: {"ix_jobs_settled"},
     overview_public_job: set(),
 }
