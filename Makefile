@@ -23,7 +23,7 @@ demo: $(DEV) ## Try it in the browser, without Discord and without a key
 test: $(DEV) ## Run all tests
 	$(BIN)/python -m pytest
 
-bench: $(DEV) ## Measure it against a bare bot, six minutes (bench/RESULTS.md)
+bench: $(DEV) ## Measure it against a bare bot, eleven minutes (bench/RESULTS.md)
 	$(BIN)/python -m bench.run
 
 soak: $(DEV) ## Storm for SECONDS (600): everything fails, nothing may be lost

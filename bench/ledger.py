@@ -3,7 +3,7 @@
     python -m bench.ledger [--jobs 500] [--rate 100] [--finished 100000]
     python -m bench.ledger --url postgresql://... | --postgres
 
-Jobs arrive at a fixed rate, whatever the ledger makes of it, and each runs through its eight verbs.
+Jobs arrive at a fixed rate, whatever the ledger makes of it, and each runs through its seven verbs.
 """
 
 import argparse
@@ -69,8 +69,9 @@ async def live(ledger: Ledger) -> float:
     job = None
     while job is None:
         now = datetime.now(UTC)
-        job = await ledger.run(verbs.claim_queued, worker=reply.id, now=now, lease=LEASE)
-    await ledger.run(verbs.freeze, job.id, worker=reply.id, body=BODY, now=now)
+        job = await ledger.run(
+            verbs.begin, worker=reply.id, now=now, lease=LEASE, body=lambda _: BODY
+        )
     await ledger.run(verbs.submitted, job.id, task_id=f"task-{job.id}", now=now)
     await ledger.run(verbs.settle, job.id, outcome=PICTURES, now=now)
     done = None

@@ -17,7 +17,7 @@ from bench.stage import Stage
 from sandbox.wirecord import asking
 from sandbox.wirecord.interactions import Asked
 
-PEOPLE = 50
+PEOPLE = 1000  # so many that nobody reaches the limits of one person, which are not measured here
 CHANNELS = 20
 DRAIN_SECONDS = 60.0
 REST_SECONDS = 0.5  # for the last writes after the last picture
@@ -75,15 +75,26 @@ async def ask(stage: Stage, *, rate: float, jobs: int) -> list[Asked]:
     return asked
 
 
-async def command(stage: Stage) -> Asked:
-    """One /imagine, by one of many people in one of many channels."""
+async def command(stage: Stage, *, user: int | None = None) -> Asked:
+    """One /imagine, by one of many people (or by this one) in one of many channels."""
     number = next(numbers)
     return await stage.discord.command(
         "imagine",
         {"prompt": f"{number}: a heron at dawn, in the manner of an old postcard"},
-        user=asking.USER + number % PEOPLE,
+        user=asking.USER + number % PEOPLE if user is None else user,
         channel=asking.CHANNEL + number % CHANNELS,
     )
+
+
+async def acknowledged(asked: Sequence[Asked], *, seconds: float = DRAIN_SECONDS) -> None:
+    """Wait until every command has its acknowledgement and a moment for what follows it."""
+    deadline = time.monotonic() + seconds
+    for each in asked:
+        while each.acked is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError("a command was not acknowledged")
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(REST_SECONDS)
 
 
 async def drain(asked: Sequence[Asked], *, seconds: float = DRAIN_SECONDS) -> None:

@@ -1,6 +1,6 @@
 """Measure Easel as it runs, and write down what came of it: `make bench`.
 
-python -m bench.run [--only even,burst,sustained,flight] [--rounds 3]
+python -m bench.run [--only even,short,burst,sustained,flight,crowd] [--rounds 3]
 python -m bench.run --only budget [--minutes 10]
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import budget, report, scenarios
 
 PAGE = Path(__file__).with_name("RESULTS.md")
-SHORT = ("even", "burst", "sustained", "flight")
+SHORT = ("even", "short", "burst", "sustained", "flight", "crowd")
 
 
 def main() -> None:
@@ -25,9 +25,11 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     runs = {
         "even": lambda: scenarios.even(rounds=options.rounds, seconds=8),
+        "short": lambda: scenarios.short(rounds=options.rounds, seconds=5),
         "burst": lambda: scenarios.burst(seconds=5),
         "sustained": lambda: scenarios.sustained(seconds=6),
         "flight": lambda: scenarios.flight(seconds=20),
+        "crowd": lambda: scenarios.crowd(seconds=8),
         "budget": lambda: budget.budget(minutes=options.minutes),
     }
     chosen = options.only.split(",")

@@ -13,9 +13,9 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +37,7 @@ class Setup:
     """What is measured. `seconds`: a task's queued, handling and archiving.
 
     `past`: a ledger to begin with. `limited`: HiAPI's 60 requests a minute and 10 at once.
+    `extra`: settings of Easel besides those that every measurement needs.
     """
 
     bot: Literal["easel", "bare"] = "easel"
@@ -45,6 +46,7 @@ class Setup:
     poll_every: float = 2.0
     past: Path | None = None
     limited: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,7 @@ def _settings(setup: Setup, hiapi: StandIn, folder: Path) -> dict[str, str]:
     if setup.callbacks:
         settings["PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         settings["HIAPI_WEBHOOK_SECRET"] = SECRET
-    return settings
+    return settings | setup.extra
 
 
 def _free_port() -> int:

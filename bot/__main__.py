@@ -1,10 +1,11 @@
-"""The command line: run, demo, migrate.
+"""The command line: run, demo, migrate, and the operator's commands.
 
 It owns exit codes, signals and the words an operator reads; it never holds a stage.
 """
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -14,6 +15,7 @@ import structlog
 import typer
 
 from bot import logs, settings
+from bot.operate import commands, opening
 
 log = structlog.get_logger(__name__)
 
@@ -72,14 +74,17 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring the database to this version of Easel (SQLite does so at start by itself)."""
-    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415 - a second to import
+    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415 - as in `_run`
 
-    configured = _load()
+    where = opening.storage()
     try:
-        Ledger(configured.database_url).migrate()
+        Ledger(where.database_url).migrate()
     except LedgerError as error:
         _fail(str(error))
     typer.echo("The database is up to date.")
+
+
+commands.register(cli)
 
 
 def _load() -> settings.Settings:
@@ -127,6 +132,10 @@ async def _run(configured: settings.Settings) -> int:
                 typer.echo(f"Discord is out of reach: {error}.", err=True)
                 return 1
             await easel.start()
+            # What stands by now stays: a full collection would look through all of it again, and
+            # hold up whoever wants an acknowledgement.
+            gc.collect()
+            gc.freeze()
             admin = easel.watch.admin
             log.info("easel.started", web_port=easel.web.port, admin_port=admin and admin.port)
             try:

@@ -4,7 +4,7 @@ It alone names concrete classes; it never does a stage's work.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,9 +13,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
+from bot import doors, fetch, keeping
 from bot import watch as watches
+from bot.archive import Archive
 from bot.callbacks import Callbacks
-from bot.catalog import Catalog
+from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
@@ -23,25 +25,27 @@ from bot.fetch import Fetcher
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.intake import Intake
+from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.loops import Loop
+from bot.media import Media
 from bot.messenger import Messenger
 from bot.metrics import Metrics
 from bot.model import Job
+from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
+from bot.recent import Recent
 from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.submitter import Submitter
+from bot.tastes import Tastes
 from bot.tracker import Tracker
 from bot.watch import Watch
 from bot.web import CALLBACK_PATH, WebServer
-from cogs import buttons
-from cogs.forms import Forms
-from cogs.imagine import Imagine
-from cogs.remix import Remix
+from cogs import uploads
 
 log = structlog.get_logger(__name__)
 
@@ -60,19 +64,24 @@ class App:
     bot: EaselBot
     ledger: Ledger
     intake: Intake
+    past: Past
+    recent: Recent
+    tastes: Tastes
     submitter: Submitter
     tracker: Tracker
     progress: Progress
     deliverer: Deliverer
     recovery: Recovery
     messenger: Messenger
+    keeper: Keeper
+    archive: Archive
     web: WebServer
     watch: Watch
     loops: tuple[Loop, ...]
 
     async def start(self) -> None:
         """Begin to work; the bot must be logged in."""
-        await self.tracker.load((self.settings.imagine_model, self.settings.remix_model))
+        await self.tracker.load(self.intake.catalog.ids)
         for loop in self.loops:
             loop.start()
 
@@ -95,11 +104,25 @@ class App:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, *, clock: Clock = clocks.system, shard_count: int | None = None
+    settings: Settings,
+    *,
+    clock: Clock = clocks.system,
+    shard_count: int | None = None,
+    discord_files: Callable[[str], Awaitable[fetch.Picture]] | None = None,
 ) -> AsyncIterator[App]:
-    """Open all parts of one process. Raises LedgerError if the database cannot be used."""
+    """Open all parts of one process. Raises LedgerError if the database cannot be used.
+
+    `discord_files` fetches an address of Discord's, for a Discord that is on no network; it raises
+    what `Fetcher.fetch` raises.
+    """
     worker = leases.worker_name()
-    catalog = Catalog.with_ids(imagine=settings.imagine_model, remix=settings.remix_model)
+    catalog = Catalog.with_ids(
+        imagine=settings.imagine_model,
+        remix=settings.remix_model,
+        imagine_successor=settings.imagine_successor,
+        remix_successor=settings.remix_successor,
+        offer_successors=settings.offer_successors,
+    )
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(settings.database_url))
         await ledger.run(leases.free, worker=worker)
@@ -118,7 +141,18 @@ async def opened(
             )
         )
         fetcher = await stack.enter_async_context(Fetcher(trusted=settings.hiapi_trusted_hosts))
+        if discord_files is None:
+            files = Fetcher(
+                trusted=settings.discord_trusted_hosts,
+                max_bytes=REFERENCE_BYTES,
+                seconds=uploads.SECONDS,
+            )
+            discord_files = (await stack.enter_async_context(files)).fetch
+        media = Media(fetch=discord_files, trusted=settings.discord_trusted_hosts)
         messenger = Messenger(clock=clock)
+        kept = await keeping.wired(
+            settings, clock, ledger=ledger, fetcher=fetcher, messenger=messenger
+        )
 
         # The stages do not know each other: each is handed what to call when a row has moved.
         def queued(reply_id: str) -> None:
@@ -156,6 +190,8 @@ async def opened(
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
             running_limit=settings.member_running,
         )
+        recent = Recent(ledger=ledger)
+        tastes = Tastes(ledger=ledger, clock=clock, offered=catalog.offered)
         intake = Intake(
             ledger=ledger,
             catalog=catalog,
@@ -166,9 +202,18 @@ async def opened(
             ),
             day_limit=settings.max_jobs_per_day,
             member_limit=settings.member_waiting,
+            references=kept.references,
             clock=clock,
             queued=queued,
             released=progress.release,
+            asked=recent.changed,
+        )
+        past = Past(
+            ledger=ledger,
+            pictures=kept.archive,
+            stands=messenger.stands,
+            waiting=progress.card,
+            clock=clock,
         )
         submitter = Submitter(
             ledger=ledger,
@@ -191,6 +236,9 @@ async def opened(
             fetcher=fetcher,
             messenger=messenger,
             ladder=Ladder(ledger=ledger, messenger=messenger, clock=clock, worker=worker),
+            keeper=kept.keeper,
+            references=kept.references,
+            catalog=catalog,
             clock=clock,
             worker=worker,
             release=progress.release,
@@ -206,19 +254,28 @@ async def opened(
         noting = Loop("notes", progress.note, interval=10.0)
         recovering = Loop("recovery", recovery.step, interval=15.0)
 
-        async def ready(bot: EaselBot) -> None:
-            messenger.bind(bot)
-
-        bot = EaselBot(
-            cogs=(Imagine(intake=intake), Remix(intake=intake), Forms(handlers={})),
-            buttons=(buttons.button(buttons.presses(intake)),),
-            ready=ready,
-            allow_dms=settings.allow_dms,
-            allow_user_install=settings.allow_user_install,
+        bot = doors.gateway(
+            settings,
+            doors.Doors(
+                intake=intake,
+                past=past,
+                recent=recent,
+                tastes=tastes,
+                media=media,
+                archive=kept.archive,
+                copies=kept.copies,
+            ),
+            messenger=messenger,
             shard_count=shard_count,
         )
-
-        web = _web(settings, clock, ledger=ledger, messenger=messenger, tracker=tracker)
+        web = _web(
+            settings,
+            clock,
+            ledger=ledger,
+            messenger=messenger,
+            tracker=tracker,
+            archive=kept.archive,
+        )
         await web.start()
         stack.push_async_callback(web.stop)
         watch = await stack.enter_async_context(
@@ -227,7 +284,7 @@ async def opened(
                 clock,
                 ledger=ledger,
                 budget=budget,
-                fetcher=fetcher,
+                archive=kept.archive,
                 messenger=messenger,
                 metrics=metrics,
             )
@@ -238,12 +295,17 @@ async def opened(
             bot=bot,
             ledger=ledger,
             intake=intake,
+            past=past,
+            recent=recent,
+            tastes=tastes,
             submitter=submitter,
             tracker=tracker,
             progress=progress,
             deliverer=deliverer,
             recovery=recovery,
             messenger=messenger,
+            keeper=kept.keeper,
+            archive=kept.archive,
             web=web,
             watch=watch,
             loops=(
@@ -255,13 +317,20 @@ async def opened(
                 noting,
                 recovering,
                 Loop("adoption", tracker.adopt, interval=15.0),
+                Loop("keeper", kept.keeper.step, interval=600.0),
                 *watch.loops,
             ),
         )
 
 
 def _web(
-    settings: Settings, clock: Clock, *, ledger: Ledger, messenger: Messenger, tracker: Tracker
+    settings: Settings,
+    clock: Clock,
+    *,
+    ledger: Ledger,
+    messenger: Messenger,
+    tracker: Tracker,
+    archive: Archive,
 ) -> WebServer:
     """The public listener, with what it needs to answer."""
 
@@ -287,4 +356,6 @@ def _web(
         port=settings.web_port,
         check=check,
         callback=callbacks.receive,
+        kept=archive.opened,
+        key=settings.discord_token.get_secret_value(),
     )

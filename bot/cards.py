@@ -9,7 +9,8 @@ import re
 
 import discord
 
-from bot.render import Card, Tone, Verb
+from bot.presses import Choice, Row, Verb
+from bot.render import Card, Shot, Tone
 
 COLOURS = {
     Tone.WAITING: discord.Colour(0x8A8F98),
@@ -53,31 +54,64 @@ class CardView(discord.ui.LayoutView):
         box.add_item(discord.ui.TextDisplay(f"### {card.heading}\n{_byline(card)}"))
         if card.shots:
             box.add_item(_gallery(card))
+        if card.made_from:
+            box.add_item(discord.ui.TextDisplay(f"-# {card.made_from_title}"))
+            box.add_item(_gallery(card, card.made_from))
         if card.notes:
             # Air between the person's words and the bot's, which else read as one paragraph.
             box.add_item(discord.ui.Separator(visible=False))
             box.add_item(discord.ui.TextDisplay("\n".join(card.notes)))
-        if card.presses:
-            row: discord.ui.ActionRow[CardView] = discord.ui.ActionRow()
-            for press in card.presses:
-                row.add_item(
-                    discord.ui.Button(
-                        label=press.label,
-                        style=STYLES.get(press.verb, discord.ButtonStyle.secondary),
-                        custom_id=custom_id(press.verb, card.reply_id),
-                    )
-                )
-            box.add_item(row)
+        for row in card.rows:
+            box.add_item(_row(row, card.reply_id))
         box.add_item(discord.ui.Separator())
-        box.add_item(discord.ui.TextDisplay(f"-# {escape(card.footer)}"))
+        lineage = f"-# {card.lineage}\n" if card.lineage else ""
+        box.add_item(discord.ui.TextDisplay(f"{lineage}-# {escape(card.footer)}"))
         self.add_item(box)
 
 
-def _gallery(card: Card) -> discord.ui.MediaGallery[CardView]:
+def _row(row: Row, reply_id: str) -> "discord.ui.ActionRow[CardView]":
+    """A row as it is sent. What answers it is found by its id: nothing here is ever called."""
+    shown: discord.ui.ActionRow[CardView] = discord.ui.ActionRow()
+    if isinstance(row, Choice):
+        options = [discord.SelectOption(label=value, value=value) for value in row.values]
+        return shown.add_item(
+            discord.ui.Select(
+                placeholder=row.label, options=options, custom_id=custom_id(row.verb, reply_id)
+            )
+        )
+    for press in row:
+        shown.add_item(
+            discord.ui.Button(
+                label=press.label,
+                style=STYLES.get(press.verb, discord.ButtonStyle.secondary),
+                custom_id=custom_id(press.verb, reply_id),
+            )
+        )
+    return shown
+
+
+def words(text: str) -> discord.ui.LayoutView:
+    """A few words where a card stood: a message with components takes no other text any more."""
+    view = discord.ui.LayoutView(timeout=None)
+    return view.add_item(discord.ui.TextDisplay(text))
+
+
+def _gallery(
+    card: Card, shots: tuple[Shot, ...] | None = None
+) -> discord.ui.MediaGallery[CardView]:
     gallery: discord.ui.MediaGallery[CardView] = discord.ui.MediaGallery()
-    for shot in card.shots:
-        gallery.add_item(media=f"attachment://{shot.filename}", description=shot.alt or None)
+    for shot in card.shots if shots is None else shots:
+        gallery.add_item(
+            media=f"attachment://{_filename(card, shot)}",
+            description=shot.alt or None,
+            spoiler=card.spoiler,
+        )
     return gallery
+
+
+def _filename(card: Card, shot: Shot) -> str:
+    """The name of an upload; its beginning is what blurs it outside the gallery, too."""
+    return f"SPOILER_{shot.filename}" if card.spoiler else shot.filename
 
 
 def _byline(card: Card) -> str:
@@ -88,6 +122,10 @@ def _byline(card: Card) -> str:
 def files(card: Card) -> list[discord.File]:
     """The card's pictures as uploads, for one attempt: a file is empty after its first use."""
     return [
-        discord.File(io.BytesIO(shot.data), filename=shot.filename, description=shot.alt or None)
-        for shot in card.shots
+        discord.File(
+            io.BytesIO(shot.data),
+            filename=_filename(card, shot),
+            description=shot.alt or None,
+        )
+        for shot in (card.shots if card.plain else (*card.shots, *card.made_from))
     ]

@@ -11,14 +11,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import images, render
+from bot.catalog import Catalog
 from bot.clock import Clock
 from bot.errors import Code
 from bot.fetch import Fetcher, FetchError
+from bot.keeper import Keeper
 from bot.ladder import Ladder
-from bot.ledger import deliveries
+from bot.ledger import deliveries, verbs
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result, Shown
-from bot.model import TOKEN_LIFE, Delivery, Job, Reply, short_id
+from bot.model import TOKEN_LIFE, Delivery, Job, Reply, picture_name
+from bot.references import References
 from bot.render import Card, Shot
 
 log = structlog.get_logger(__name__)
@@ -44,6 +47,9 @@ class Deliverer:
         fetcher: Fetcher,
         messenger: Messenger,
         ladder: Ladder,
+        catalog: Catalog,
+        keeper: Keeper,
+        references: References,
         clock: Clock,
         worker: str,
         release: Callable[[str], Awaitable[None]],
@@ -52,6 +58,9 @@ class Deliverer:
         self._fetcher = fetcher
         self._messenger = messenger
         self._ladder = ladder
+        self._catalog = catalog
+        self._keeper = keeper
+        self._references = references
         self._clock = clock
         self._worker = worker
         self._release = release
@@ -94,15 +103,20 @@ class Deliverer:
     async def _deliver(self, reply: Reply) -> None:
         found, lost = await self._fetch_all(reply)
         limit = reply.target.upload_limit
-        card = await self._card(reply, found, lost, limit=limit)
+        parent = (
+            await self._ledger.run(verbs.reply_of, reply.made_from) if reply.made_from else None
+        )
+        card = await self._card(reply, found, lost, parent, limit=limit)
+        beside = await self._references.shots(reply) if found else ()
+        card = render.beside(card, beside, locale=reply.target.locale)
         shown = await self._ladder.climb(reply, card)
         if shown.result is Result.TOO_LARGE and card.shots:
             largest = max(len(shot.data) for shot in card.shots)
             log.warning("reply.too_large", size=largest, cause=shown.trouble)
-            card = await self._card(reply, found, lost, limit=min(limit, largest) // 2)
+            card = await self._card(reply, found, lost, parent, limit=min(limit, largest) // 2)
             shown = await self._ladder.climb(reply, card)
             if shown.result is Result.TOO_LARGE:
-                card = render.linked(reply, _links(reply))
+                card = self._linked(reply, parent)
                 shown = await self._ladder.climb(reply, card)
         if shown.result is Result.OBJECTIONABLE:
             log.warning("reply.objectionable", cause=shown.trouble)
@@ -110,6 +124,8 @@ class Deliverer:
             shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
+        for job_id, data in found.items():  # nobody waits for it: the card stands already
+            await self._keeper.keep_original(job_id, data)
         await self._close(reply, shown)
 
     async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
@@ -152,28 +168,39 @@ class Deliverer:
         return (await self._fetcher.fetch(url)).data
 
     async def _card(
-        self, reply: Reply, found: dict[str, bytes], lost: dict[str, Code], *, limit: int
+        self,
+        reply: Reply,
+        found: dict[str, bytes],
+        lost: dict[str, Code],
+        parent: Reply | None,
+        *,
+        limit: int,
     ) -> Card:
         jobs = [job for job in reply.jobs if job.id in found]
         try:
             fitted = await self._fitted([found[job.id] for job in jobs], limit=limit)
         except images.CannotFit as error:
             log.warning("picture.unfit", cause=str(error))
-            return render.linked(reply, _links(reply))
+            return self._linked(reply, parent)
         except images.ImageError as error:
             log.error("picture.unfit", cause=f"{type(error).__name__}: {error}")
             unfit = {job.id: Code.PICTURE_LOST for job in jobs}
-            return render.finished(reply, {}, lost=lost | unfit)
+            return render.finished(
+                reply, {}, lost=lost | unfit, catalog=self._catalog, parent=parent
+            )
         shots = {
             job.id: Shot(
-                filename=f"{short_id(job.id).lower()}-{job.slot + 1}.{fit.extension}",
+                filename=f"{picture_name(job.id, job.slot)}.{fit.extension}",
                 data=fit.data,
                 alt=render.alt_text(job),
                 link=_link(job) if fit.reencoded else None,
             )
             for job, fit in zip(jobs, fitted, strict=True)
         }
-        return render.finished(reply, shots, lost=lost)
+        return render.finished(reply, shots, lost=lost, catalog=self._catalog, parent=parent)
+
+    def _linked(self, reply: Reply, parent: Reply | None) -> Card:
+        return render.linked(reply, _links(reply), catalog=self._catalog, parent=parent)
 
     async def _fitted(self, pictures: list[bytes], *, limit: int) -> list[images.Fitted]:
         """The pictures within their limits; most are so already, and wait for no large one."""

@@ -44,7 +44,10 @@ async def excuse(interaction: discord.Interaction["EaselBot"]) -> None:
 
 
 async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
-    """Tell the person alone, whatever was answered so far. Raises discord.HTTPException."""
+    """Tell the person, alone if that is possible, whatever was answered so far.
+
+    Raises discord.HTTPException.
+    """
     if not interaction.response.is_done():
         await interaction.response.send_message(text, ephemeral=True)
         return
@@ -53,7 +56,14 @@ async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
         # What follows a spinner takes its place, in public if it is; what follows one that was
         # deleted may be refused. So the spinner ends first and goes last.
         await interaction.edit_original_response(content="\u2026")
-    await interaction.followup.send(text, ephemeral=True)
+    try:
+        await interaction.followup.send(text, ephemeral=True)
+    except discord.HTTPException:
+        # Where the bot is a guest Discord takes five follow-ups (40094), edits without end.
+        if not spinner:
+            raise
+        await interaction.edit_original_response(content=text)
+        return
     if spinner:
         await interaction.delete_original_response()
 
@@ -65,6 +75,7 @@ class EaselBot(commands.AutoShardedBot):
         self,
         *,
         cogs: Sequence[commands.Cog],
+        menus: Sequence[app_commands.ContextMenu],
         buttons: Sequence[type[discord.ui.DynamicItem[Any]]],
         ready: Callable[["EaselBot"], Awaitable[None]],
         allow_dms: bool,
@@ -87,6 +98,7 @@ class EaselBot(commands.AutoShardedBot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=allow_user_install),
         )
         self._own_cogs = cogs
+        self._menus = menus
         self._buttons = buttons
         self._on_login = ready
         self._translator = Translator()
@@ -95,6 +107,8 @@ class EaselBot(commands.AutoShardedBot):
         await self.tree.set_translator(self._translator)
         for cog in self._own_cogs:
             await self.add_cog(cog)
+        for menu in self._menus:
+            self.tree.add_command(menu)
         self.add_dynamic_items(*self._buttons)
         await self._on_login(self)
 

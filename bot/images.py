@@ -97,6 +97,11 @@ def sniff(head: bytes) -> Format | None:
     return None
 
 
+def extension(kind: Format) -> str:
+    """What a file of this format is called behind its dot."""
+    return _EXTENSIONS[kind]
+
+
 def probe(data: bytes) -> Probe:
     """Read the header alone, without decoding (and without Pillow).
 
@@ -141,6 +146,20 @@ def fit(data: bytes, *, limit: int) -> Fitted:
     raise CannotFit(f"{seen.width}x{seen.height} pixels do not fit into {limit} bytes")
 
 
+def thumbnail(data: bytes, *, side: int) -> bytes:
+    """The picture as WebP with at most `side` pixels a side, upright, without metadata.
+
+    Takes memory and CPU as `fit` does. Raises `BadPicture`.
+    """
+    from PIL import Image  # noqa: PLC0415 - see the top
+
+    image = _decode(data, probe(data))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=80, method=2)
+    return out.getvalue()
+
+
 def fits(pictures: Sequence[bytes], *, each: int, total: int) -> bool:
     """Tell whether `fit_all` would take all as they are, for which it needs no thread."""
     sizes = [len(picture) for picture in pictures]
@@ -161,15 +180,6 @@ def fit_all(pictures: Sequence[bytes], *, each: int, total: int) -> list[Fitted]
         fitted[index] = fit(pictures[index], limit=min(each, share))
         left -= len(fitted[index].data)
     return [fitted[index] for index in range(len(pictures))]
-
-
-def thumbnail(data: bytes, *, side: int) -> bytes:
-    """A WebP of at most `side` pixels a side, upright, without metadata. Raises `BadPicture`."""
-    image = _decode(data, probe(data))
-    image.thumbnail((side, side))
-    out = io.BytesIO()
-    image.save(out, "WEBP", quality=80, method=2)
-    return out.getvalue()
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

@@ -5,10 +5,9 @@ the cogs report.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,16 +18,15 @@ from bot.clock import Clock
 from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
-from bot.model import Reference, Reply, Request, Target, open_reply
+from bot.model import Delivery, Reference, Reply, Request, Target, open_reply
 from bot.policy import Place, Policy
+from bot.references import References
 from bot.render import Card
 
 log = structlog.get_logger(__name__)
 
 # Discord waits 3 s for an acknowledgement; the ledger may have one of them.
 INSERT_LIMIT = timedelta(seconds=1)
-# HiAPI fetches an image when it paints, which may be a long queue away.
-REFERENCE_MARGIN = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class Ask:
     """A command as it came from Discord, before anything was promised.
 
     `unfinished`: the rest of the prompt stands in a file that is read after the acknowledgement.
+    References that HiAPI could not fetch are renewed after it, too.
     """
 
     request: Request
@@ -54,6 +53,11 @@ _UNKNOWN = Complaint(
 )
 
 
+_UNFINISHED = Complaint(
+    N_("This picture is not finished yet."), N_("Please try again when it is there.")
+)
+
+
 class Intake:
     """The only door from the cogs to the rest."""
 
@@ -65,11 +69,14 @@ class Intake:
         policy: Policy,
         day_limit: int,
         member_limit: int,
+        references: References,
         clock: Clock,
         queued: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
+        asked: Callable[[int], None] = lambda _user_id: None,
     ) -> None:
         self.catalog = catalog
+        self.references = references
         self.clock = clock
         self.closing = False
         self._ledger = ledger
@@ -78,19 +85,27 @@ class Intake:
         self._member_limit = member_limit
         self._queued = queued
         self._released = released
+        self._asked = asked
         self._undoing: set[asyncio.Future[None]] = set()
+
+    def refuses(self, place: Place) -> Complaint | None:
+        """Why nothing may be asked for here and now, whatever it is."""
+        if self.closing:
+            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
+        return self._policy.check(place)
 
     async def receive(self, ask: Ask) -> Reply | Complaint | None:
         """Write the ask down as `received`: a reply, or why not, or None for a replayed event.
 
         Nothing here waits for more than INSERT_LIMIT: the acknowledgement comes right after.
         """
-        if self.closing:
-            return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
-        request = replace(ask.request, prompt=_storable(ask.request.prompt))
-        complaint = self._policy.check(ask.place) or self.catalog.check(
+        # A button may ask for a model that was in use when its card was made.
+        request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
+        complaint = self.refuses(ask.place) or self.catalog.check(
             request, unfinished=ask.unfinished
         )
+        if complaint is None:
+            complaint = await self.references.check(request.references, user_id=ask.target.user_id)
         if complaint is not None:
             return complaint
         now = self.clock()
@@ -99,7 +114,8 @@ class Intake:
             ask.target,
             count=ask.count,
             now=now,
-            unfinished=ask.unfinished,
+            # After a crash nobody must send what has no address yet.
+            unfinished=ask.unfinished or self.references.stale(request.references),
             made_from=ask.made_from,
             made_by=ask.made_by,
             spoiler=ask.spoiler,
@@ -157,13 +173,26 @@ class Intake:
         self._undoing.add(task)
         task.add_done_callback(self._undoing.discard)
 
-    async def complete(self, reply: Reply, rest: str) -> Complaint | None:
-        """Append the text of the prompt file to a `received` reply, or say what is wrong."""
-        request = reply.jobs[0].request
-        prompt = _storable(f"{request.prompt.strip()}\n\n{rest.strip()}".strip())
-        complaint = self.catalog.check(replace(request, prompt=prompt))
+    async def complete(
+        self, reply: Reply, *, rest: str | None, references: Sequence[Reference]
+    ) -> Complaint | None:
+        """Complete a `received` reply, or say what is wrong with it.
+
+        `rest` is the text of the prompt file, if there is one; `references` are those of the
+        request, with the digests and addresses they have by now.
+        """
+        first = reply.jobs[0]
+        prompt = first.request.prompt
+        if rest is not None:
+            prompt = _storable(f"{prompt.strip()}\n\n{rest.strip()}".strip())
+        request = replace(first.request, prompt=prompt, references=tuple(references))
+        if request == first.request and not first.unfinished:
+            return None
+        complaint = self.catalog.check(request)
         if complaint is None:
-            await self._ledger.run(verbs.amend, reply.id, prompt=prompt)
+            await self._ledger.run(
+                verbs.amend, reply.id, prompt=prompt, references=request.references
+            )
         return complaint
 
     async def confirm(self, reply: Reply, *, message_id: int | None, private: bool) -> None:
@@ -175,13 +204,18 @@ class Intake:
         if moved:
             seconds = round((now - reply.created_at).total_seconds(), 3)
             log.info("reply.queued", reply=reply.id, jobs=moved, seconds=seconds)
+            self._asked(reply.target.user_id)
             self._queued(reply.id)
 
-    async def show(self, reply_id: str, target: Target) -> Complaint | None:
-        """A Show button was pressed: the reply goes on with the click's token, or why not."""
+    async def show(self, reply_id: str, target: Target, *, kept: bool = False) -> Complaint | None:
+        """A button was pressed: the reply goes on with the click's token, or why not.
+
+        `kept`: only if it is finished and could not be shown for want of a token.
+        """
+        states = deliveries.KEPT if kept else deliveries.KEPT | {Delivery.OPEN}
         try:
             reply = await self._ledger.run(
-                deliveries.reopen, reply_id, target=target, now=self.clock()
+                deliveries.reopen, reply_id, target=target, now=self.clock(), of=states
             )
         except (SQLAlchemyError, LedgerError) as error:
             log.error("reply.not_reopened", reply=reply_id, cause=str(error))
@@ -200,17 +234,27 @@ class Intake:
 
     async def wish(self, reply_id: str, *, user_id: int) -> Reply | Complaint:
         """What the reply of a pressed Again asked for, or why it cannot be asked again."""
-        reply = await self._find(reply_id)
+        reply = await self.visible(reply_id, user_id=user_id)
         if isinstance(reply, Complaint):
             return reply
-        if reply.target.private and reply.target.user_id != user_id:
+        references = reply.jobs[0].request.references
+        return await self.references.check(references, user_id=user_id) or reply
+
+    async def visible(self, reply_id: str, *, user_id: int) -> Reply | Complaint:
+        """A reply that this person may see: a private one is only its owner's."""
+        reply = await self._find(reply_id)
+        if isinstance(reply, Reply) and reply.target.private and reply.target.user_id != user_id:
             return _UNKNOWN
-        if any(_is_gone(reference, self.clock()) for reference in reply.jobs[0].request.references):
-            return Complaint(
-                N_("The images you handed in are not kept that long."),
-                N_("Use /remix and hand them in again."),
-            )
         return reply
+
+    async def shown(self, reply_id: str, *, user_id: int) -> Reply | Complaint:
+        """A finished reply whose pictures this person may have: not one that was taken back."""
+        reply = await self.visible(reply_id, user_id=user_id)
+        if isinstance(reply, Complaint):
+            return reply
+        if reply.delivery in (Delivery.CANCELLED, Delivery.WITHDRAWN):
+            return _UNKNOWN
+        return reply if reply.settled else _UNFINISHED
 
     async def own(self, reply_id: str, *, user_id: int) -> Complaint | None:
         """Why this person may not delete this reply, or None if it is theirs."""
@@ -224,11 +268,20 @@ class Intake:
             N_("Ask the person who made it, or a moderator."),
         )
 
-    async def _find(self, reply_id: str) -> Reply | Complaint:
+    async def gone(self, reply_id: str, *, message_id: int) -> None:
+        """A message of a reply was deleted: nothing leads there any more."""
         try:
-            return await self._ledger.run(verbs.reply_of, reply_id) or _UNKNOWN
+            await self._ledger.run(deliveries.forget_message, reply_id, message_id=message_id)
         except (SQLAlchemyError, LedgerError) as error:
-            log.error("reply.not_found", reply=reply_id, cause=str(error))
+            log.warning("reply.not_forgotten", reply=reply_id, cause=str(error))
+
+    async def _find(self, reply_id: str) -> Reply | Complaint:
+        # Nothing is acknowledged yet, and a form can only be opened in place of that.
+        reading = self._ledger.run(verbs.reply_of, reply_id)
+        try:
+            return await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds()) or _UNKNOWN
+        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
+            log.error("reply.not_found", reply=reply_id, cause=str(error) or "too slow")
             return Complaint(
                 N_("The bot cannot look this up right now."), N_("Please try again in a minute.")
             )
@@ -269,12 +322,3 @@ class Intake:
 def _storable(text: str) -> str:
     """The text without what a database or the wire cannot hold: NUL, half a surrogate pair."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
-
-
-def _is_gone(reference: Reference, now: datetime) -> bool:
-    """Whether Discord's signed address of an image is dead: `ex` is its end in hex seconds."""
-    expires = parse_qs(urlsplit(reference.url).query).get("ex", [""])[0]
-    try:
-        return int(expires, 16) < now.timestamp() + REFERENCE_MARGIN.total_seconds()
-    except ValueError:
-        return False

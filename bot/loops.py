@@ -20,10 +20,11 @@ LONGEST_PAUSE = 30.0
 class Loop:
     """Runs `step` in `workers` tasks. A step does one bounded round and returns rows moved.
 
-    A worker rests until `wake()` or for `interval` seconds, whichever comes first. A wake-up tells
-    of one row, hence of one round; a round that time began is followed by another at once for as
-    long as rows move, because nobody knows how many there are. After a failed round only time and
-    `stop()` end the pause: a wake-up changes nothing about what is broken.
+    A worker rests until `wake()`; of those that rest, one looks by itself after `interval` seconds,
+    and the others rest on, for they would look for the same row. A wake-up tells of one row, hence
+    of one round; a round that time began is followed by another at once for as long as rows move,
+    and brings in a worker more, because nobody knows how many there are. After a failed round only
+    time and `stop()` end the pause: a wake-up changes nothing about what is broken.
     """
 
     def __init__(
@@ -39,7 +40,8 @@ class Loop:
         self._interval = interval
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
-        self._resting: list[asyncio.Event] = []
+        self._resting: list[_Rest] = []
+        self._watch: _Rest | None = None  # who looks when the interval is over
         self._owed = 0  # wake-ups that came while nobody rested
         self._stopping = asyncio.Event()
 
@@ -57,7 +59,7 @@ class Loop:
         that ends its round looks again.
         """
         if self._resting:
-            self._resting.pop().set()
+            self._resting.pop().end(woken=True)
         else:
             self._owed += 1
 
@@ -91,6 +93,8 @@ class Loop:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
+            if moved and not woken and self._resting:
+                self._resting.pop().end(woken=False)
             if not moved:
                 # Nothing is left of what was told before the round.
                 self._owed = max(0, self._owed - told)
@@ -102,19 +106,44 @@ class Loop:
 
     async def _rest(self) -> bool:
         """Wait for a wake-up or the end of the interval; whether it was a wake-up."""
-        event = asyncio.Event()
-        self._resting.append(event)
+        rest = _Rest()
+        # Wake-ups take the last of the list, and so the one who watches at the very end.
+        self._resting.append(rest)
+        self._watch = self._watch or rest
         try:
-            await self._wait(event, self._interval)
+            while not rest.ended:
+                rest.event.clear()
+                await self._wait(rest.event, self._interval if self._watch is rest else None)
+                if self._watch is rest and not rest.event.is_set():
+                    break
         finally:
-            if not event.is_set():
-                self._resting.remove(event)
-        return event.is_set()
+            if rest in self._resting:
+                self._resting.remove(rest)
+            if self._watch is rest:
+                # Handed on before the round, which may be a long one.
+                self._watch = self._resting[0] if self._resting else None
+                if self._watch is not None:
+                    self._watch.event.set()
+        return rest.woken
 
-    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
+    async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
+
+
+class _Rest:
+    """One worker's rest. It ends by `end`; an event alone only lets the worker look up."""
+
+    __slots__ = ("ended", "event", "woken")
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.ended = self.woken = False
+
+    def end(self, *, woken: bool) -> None:
+        self.ended, self.woken = True, woken
+        self.event.set()
 
 
 def _cancelled() -> bool:

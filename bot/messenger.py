@@ -11,7 +11,7 @@ second one from showing is the caller's business.
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar
 import aiohttp
 import discord
 import structlog
+import yarl
 from discord.http import MultipartParameters, handle_message_parameters
 from discord.webhook.async_ import async_context
 
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 4
 FIRST_PAUSE = 0.5
 SECONDS = 90.0  # for one upload, which discord.py itself would give five minutes
+READ_SECONDS = 20.0  # for one download
 
 LOOK_AHEAD = 100  # messages that are searched for one of ours, from when it may have been sent
 
@@ -73,6 +75,14 @@ class Spinner:
 
     message_id: int
     private: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file in a message: its fresh address, signed for about a day, and its name."""
+
+    url: str
+    filename: str
 
 
 class Messenger:
@@ -121,13 +131,29 @@ class Messenger:
         """Remove the reply's message if that is possible; what is in the way is only logged."""
         await self._scoped(self._delete(target))
 
+    async def stands(self, target: Target) -> bool | None:
+        """Whether the reply's message is still there; None where the bot may not look."""
+        return await self._scoped(self._stands(target))
+
     async def spinner(self, target: Target) -> Spinner | Literal[False] | None:
         """Our acknowledgement of this interaction if Discord took it and nothing came after it.
 
-        False if there is none: a refusal or an excuse is an answer too, but nobody waits for more
-        after one. None if the token tells nothing.
+        Nothing but the card of a request that waits, that is. False if there is none: a refusal
+        or an excuse is an answer too, but nobody waits for more after one. None if the token
+        tells nothing.
         """
         return await self._scoped(self._spinner(target))
+
+    async def media(self, channel_id: int, message_id: int) -> tuple[Media, ...] | None:
+        """The files and pictures of a message with fresh addresses; None where we may not look.
+
+        A private message is never found. Those that a gallery shows are not listed as attachments.
+        """
+        return await self._scoped(self._media(channel_id, message_id))
+
+    async def read(self, url: str) -> bytes | None:
+        """The bytes behind an address that Discord gave us, or None if it gives none any more."""
+        return await self._scoped(self._read(url))
 
     async def _scoped(self, work: Coroutine[Any, Any, T]) -> T:
         # Every call into discord.py runs in the context that `bind` captured; see there.
@@ -241,6 +267,18 @@ class Messenger:
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("messenger.not_deleted", cause=str(error))
 
+    async def _stands(self, target: Target) -> bool | None:
+        if target.message_id is None or not target.present:
+            return None
+        try:
+            await self._bound().http.get_message(target.channel_id, target.message_id)
+        except discord.HTTPException as error:
+            # A channel that is gone took its messages along.
+            return False if error.status == 404 else None  # noqa: PLR2004
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+        return True
+
     async def _spinner(self, target: Target) -> Spinner | Literal[False] | None:
         client = self._bound()
         try:
@@ -259,7 +297,25 @@ class Messenger:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
         flags = discord.MessageFlags._from_value(int(answer.get("flags") or 0))  # noqa: SLF001
-        return flags.loading and Spinner(int(answer["id"]), private=flags.ephemeral)
+        waits = flags.loading or flags.components_v2
+        return waits and Spinner(int(answer["id"]), private=flags.ephemeral)
+
+    async def _media(self, channel_id: int, message_id: int) -> tuple[Media, ...] | None:
+        client = self._bound()
+        try:
+            async with asyncio.timeout(SECONDS):
+                message = await client.http.get_message(channel_id, message_id)
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("messenger.cannot_look", cause=str(error))
+            return None
+        return media_of(message)
+
+    async def _read(self, url: str) -> bytes | None:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await self._bound().http.get_from_cdn(url)
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return None
 
     def _own_id(self) -> int:
         user = self._bound().user
@@ -313,3 +369,25 @@ def judge(error: discord.HTTPException) -> Shown:
     if error.status in (429, 500, 502, 503, 504):
         return Shown(Result.LATER, trouble)
     return Shown(Result.NOWHERE, trouble)
+
+
+def media_of(message: Mapping[str, Any]) -> tuple[Media, ...]:
+    """The files of a message object, whether they are attached or shown by a component."""
+    shown = [*_shown(message.get("components") or ())]
+    named = [(each["url"], each["filename"]) for each in message.get("attachments") or ()]
+    named += [(url, yarl.URL(url, encoded=True).name) for url in shown]
+    # One file may stand in both; the first address is as good as the second.
+    by_name = {filename: url for url, filename in reversed(named)}
+    return tuple(Media(url=url, filename=filename) for filename, url in by_name.items())
+
+
+def _shown(components: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The addresses of what components show, wherever they are nested."""
+    for component in components:
+        for item in (component, *component.get("items", ())):
+            url = (item.get("media") or {}).get("url") or ""
+            if url.startswith("http"):
+                yield url
+        yield from _shown(component.get("components") or ())
+        if "accessory" in component:
+            yield from _shown([component["accessory"]])

@@ -84,12 +84,18 @@ def short_id(job_id: str) -> str:
     return job_id[:6].upper()
 
 
+def picture_name(job_id: str, slot: int) -> str:
+    """The name of a job's picture as a file, without its extension."""
+    return f"{short_id(job_id).lower()}-{slot + 1}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An image that a person handed in; `url` is where HiAPI will fetch it.
 
     Addresses die. `digest` (SHA-256 in hex) names the bytes that Easel kept of it; `channel_id`
-    and `message_id` name the message it was found in, which gives a fresh address.
+    and `message_id` name the message it was found in, which gives a fresh address. `owner` is who
+    handed it in: nobody else is shown it unless that person says so.
     """
 
     url: str
@@ -97,17 +103,47 @@ class Reference:
     digest: str | None = None
     channel_id: int | None = None
     message_id: int | None = None
+    owner: int | None = None
 
     def dump(self) -> dict[str, Any]:
         return {
             name: value
-            for name in ("url", "filename", "digest", "channel_id", "message_id")
+            for name in ("url", "filename", "digest", "channel_id", "message_id", "owner")
             if (value := getattr(self, name)) is not None
         }
 
     @classmethod
     def load(cls, raw: dict[str, Any]) -> Self:
         return cls(**raw)
+
+
+class Sort(StrEnum):
+    """What a history may be narrowed down to. Part of buttons' ids, so a value is never renamed."""
+
+    ALL = "all"
+    IMAGINE = "imagine"
+    REMIX = "remix"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What a person wants when they do not say otherwise; None is the model's own default."""
+
+    imagine_ratio: str | None = None
+    remix_ratio: str | None = None
+    resolution: str | None = None
+    imagine_model: str | None = None
+    remix_model: str | None = None
+    private: bool = False
+    spoiler: bool = False
+    show_references: bool = False
+
+    def ratio(self, kind: Kind) -> str | None:
+        return self.imagine_ratio if kind is Kind.IMAGINE else self.remix_ratio
+
+    def model(self, kind: Kind) -> str | None:
+        return self.imagine_model if kind is Kind.IMAGINE else self.remix_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +238,7 @@ class Job:
     state: State
     request: Request
     created_at: datetime
-    unfinished: bool = False  # the rest of the prompt stands in a file that is not read yet
+    unfinished: bool = False  # a prompt file is not read yet, or an image has no address
     body: bytes | None = field(default=None, repr=False)
     first_post_at: datetime | None = None
     attempts: int = 0

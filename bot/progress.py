@@ -14,10 +14,10 @@ import structlog
 from bot import render
 from bot.clock import Clock
 from bot.errors import Code
-from bot.ledger import deliveries, queue, verbs
+from bot.ledger import deliveries, queue
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result
-from bot.model import Delivery, Reply, State
+from bot.model import Reply, State
 from bot.render import Card
 
 log = structlog.get_logger(__name__)
@@ -65,9 +65,21 @@ class Progress:
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
         self._shown: dict[str, tuple[Card, datetime]] = {}
         self._edits: dict[str, asyncio.Task[None]] = {}
-        self._looking: str | None = None  # the reply whose card is being written
+        self._looking: set[str] = set()  # the replies whose cards are being written
         self._begun: deque[datetime] = deque(maxlen=A_SECOND)
         self._noted: set[str] = set()  # by this process, among those due
+
+    async def card(self, reply: Reply) -> Card:
+        """How the card of a reply that is under way reads now."""
+        now = self._clock()
+        [seen] = await self._ledger.run(queue.seen, [reply.id], running_limit=self._running_limit)
+        return render.waiting(
+            reply,
+            now=now,
+            expected=self._expected(reply.jobs[0].request.model),
+            place=None if seen is None else self._place(seen.reply, seen.first, now),
+            held=self._held(),
+        )
 
     def changed(self, reply_id: str) -> None:
         """Something about this reply may look different now."""
@@ -89,8 +101,7 @@ class Progress:
         """The final card comes: drop what is planned for this reply, await what is under way."""
         self._changed.pop(reply_id, None)
         self._forget(reply_id)
-        if self._looking == reply_id:
-            self._looking = None
+        self._looking.discard(reply_id)
         # It stays on the list until it is over: a note and the final card may both wait for it.
         edit = self._edits.get(reply_id)
         if edit is not None:
@@ -117,22 +128,22 @@ class Progress:
             for reply_id, at in self._changed.items()
             if at <= now and reply_id not in self._edits
         )
+        chosen = [reply_id for *_, reply_id in due[: self._room(now)]]
+        if not chosen:
+            return 0
+        self._looking = set(chosen)
+        found = await self._ledger.run(queue.seen, chosen, running_limit=self._running_limit)
+        # While the rows were read, a reply may have been delivered or cancelled.
+        looked, self._looking = self._looking, set()
         begun = 0
-        for *_, reply_id in due[: self._room(now)]:
-            self._looking = reply_id
-            reply = await self._ledger.run(verbs.reply_of, reply_id)
-            place = None if reply is None else await self._place(reply, now)
-            # While the rows were read, the reply may have been delivered or cancelled.
-            released = self._looking is None
-            self._looking = None
-            if released:
-                self._places.pop(reply_id, None)
+        for reply_id, seen in zip(chosen, found, strict=True):
+            if reply_id not in looked:
                 continue
             self._changed.pop(reply_id, None)
-            if reply is None or reply.settled or reply.delivery is not Delivery.OPEN:
+            if seen is None or not seen.waits:
                 self._forget(reply_id)
                 continue
-            begun += self._edit(reply, now, place)
+            begun += self._edit(seen.reply, now, self._place(seen.reply, seen.first, now))
         return begun
 
     async def _watch_head(self, now: datetime) -> None:
@@ -152,24 +163,22 @@ class Progress:
         place = self._places.get(reply_id)
         return 0 if place is None else place.ahead + place.own
 
-    async def _place(self, reply: Reply, now: datetime) -> render.Place | None:
+    def _place(
+        self, reply: Reply, first: queue.Standing | None, now: datetime
+    ) -> render.Place | None:
         """Where a reply stands; the expected time is kept for as long as the place is."""
-        queued = [job for job in reply.jobs if job.state is State.QUEUED]
-        limit = self._running_limit
-        stands = None
-        if queued:
-            stands = await self._ledger.run(queue.standing, queued[0].id, running_limit=limit)
-        if stands is None:
+        if first is None:
             self._places.pop(reply.id, None)
             return None
         known = self._places.get(reply.id)
-        if known is None or (known.ahead, known.own) != (stands.ahead, stands.own):
+        if known is None or (known.ahead, known.own) != (first.ahead, first.own):
+            queued = [job for job in reply.jobs if job.state is State.QUEUED]
             # Ready with its last picture; of one person's pictures `limit` are made at a time.
-            behind = len(queued) - 1
-            rounds = 1 + -(-(stands.own + behind) // limit) if stands.own else 1 + behind // limit
-            wait = self._wait(stands.ahead + behind)
+            behind, limit = len(queued) - 1, self._running_limit
+            rounds = 1 + -(-(first.own + behind) // limit) if first.own else 1 + behind // limit
+            wait = self._wait(first.ahead + behind)
             ready_at = now + wait + rounds * self._expected(queued[0].request.model)
-            known = render.Place(ahead=stands.ahead, own=stands.own, ready_at=ready_at)
+            known = render.Place(ahead=first.ahead, own=first.own, ready_at=ready_at)
             self._places[reply.id] = known
         return known
 
@@ -213,7 +222,10 @@ class Progress:
             self._plan(reply.id, max(min(later) + timedelta(seconds=1), now + APART))
 
     async def note(self) -> int:
-        """Turn private cards whose token is about to die into notes with a Show button."""
+        """Turn cards that only a dying token reaches into notes with a Show button.
+
+        Those are private ones, and all where the bot is a guest.
+        """
         now = self._clock()
         due = await self._ledger.run(deliveries.due_for_note, now=now, before=now + NOTE_BEFORE)
         noted = 0
@@ -233,6 +245,8 @@ class Progress:
 
     async def _show(self, reply: Reply, card: Card, attempts: int) -> None:
         shown = await self._messenger.edit(reply.target, card, attempts=attempts)
+        if shown.result is Result.OBJECTIONABLE:
+            shown = await self._messenger.edit(reply.target, card.quiet(), attempts=attempts)
         if shown.result is not Result.SHOWN:
             # A note comes again with the next round; any other card with the next change.
             self._noted.discard(reply.id)

@@ -65,7 +65,7 @@ class Recovery:
             await self._ledger.run(verbs.withdraw, reply.id, now=now)
             return 1
         if any(job.unfinished for job in reply.jobs):
-            return await self._interrupt(reply, why="the prompt file was not read yet")
+            return await self._interrupt(reply, why="what belongs to it was not read yet")
         await self._ledger.run(
             verbs.confirm,
             reply.id,

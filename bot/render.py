@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bot import i18n
-from bot.catalog import Complaint
+from bot import i18n, presses
+from bot.catalog import Catalog, Complaint
 from bot.errors import WORDS, Code
 from bot.i18n import _, ngettext
-from bot.model import End, Job, Kind, Reply, State, short_id
+from bot.model import Delivery, End, Job, Kind, Reply, State, short_id
+from bot.presses import Row
+from bot.presses import Verb as Verb  # noqa: PLC0414 - a word of cards, kept there for its rows
 
 # A card holds 4,000 characters in all; escaping may double a prompt.
 PROMPT_SHOWN = 700
@@ -22,6 +24,8 @@ LINKS_SHOWN = 1600
 PLACES_SHOWN = 20
 # From this age on a card says that the picture may not come at all.
 OVERDUE = timedelta(minutes=10)
+
+_MODELS = Catalog()
 
 
 class Tone(StrEnum):
@@ -41,30 +45,6 @@ class Shot:
     data: bytes
     alt: str
     link: str | None = None
-
-
-class Verb(StrEnum):
-    """What a button of a card does. Part of its id in Discord, so a value is never renamed."""
-
-    SHOW = "show"
-    CANCEL = "cancel"
-    AGAIN = "again"
-    EDIT = "edit"  # opens a form with the prompt
-    REMIX = "remix"  # opens a form with the pictures as references
-    RATIO = "ratio"  # a select: the same in another ratio
-    SHARP = "2k"  # the same in the highest resolution
-    SUCCESSOR = "successor"  # the same by the model that takes the place of a retired one
-    ORIGINAL = "original"
-    DM = "dm"
-    DELETE = "delete"
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """A button of a card: what it does and what it says."""
-
-    verb: Verb
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +71,12 @@ class Card:
     notes: tuple[str, ...]
     footer: str
     shots: tuple[Shot, ...] = ()
-    presses: tuple[Press, ...] = ()
+    rows: tuple[Row, ...] = ()  # what can be pressed
+    spoiler: bool = False  # the pictures are blurred until somebody clicks them
+    lineage: str | None = None  # what it was made from, in Discord's markdown
     plain: bool = False  # one text and one gallery, for when Discord refuses the rest
+    made_from: tuple[Shot, ...] = ()  # a second gallery, smaller, under a title
+    made_from_title: str = ""
 
     def quiet(self) -> "Card":
         """The same without a word of the person's: what is left when AutoMod objects."""
@@ -101,7 +85,7 @@ class Card:
 
     def simple(self) -> "Card":
         """The least that shows the pictures: what is left when Discord refuses the card."""
-        return replace(self.quiet(), notes=(), presses=(), plain=True)
+        return replace(self.quiet(), notes=(), rows=(), lineage=None, plain=True)
 
 
 def clean(text: str, *, limit: int) -> str:
@@ -126,7 +110,7 @@ def waiting(
 ) -> Card:
     """The card of a reply whose jobs are under way; `held` is why no job is sent at present."""
     with i18n.use(reply.target.locale):
-        cancel = (Press(Verb.CANCEL, _("Cancel")),)
+        cancel = presses.cancel()
         ready = sum(bool(job.outcome and job.outcome.end is End.PICTURES) for job in reply.jobs)
         notes = (_("{done} of {count} ready.").format(done=ready, count=len(reply.jobs)),)
         running = [job for job in reply.jobs if job.state is State.SUBMITTED]
@@ -138,7 +122,7 @@ def waiting(
                 tone=Tone.WAITING,
                 heading=_("In the queue"),
                 notes=(*(notes if over else ()), *_queued(place, held, now)),
-                presses=cancel,
+                rows=cancel,
             )
         started = min(job.submitted_at or now for job in running)
         stages = {
@@ -162,7 +146,7 @@ def waiting(
             tone=Tone.WORKING,
             heading=heading,
             notes=(*(notes if len(reply.jobs) > 1 else ()), note),
-            presses=cancel,
+            rows=cancel,
         )
 
 
@@ -217,7 +201,7 @@ def cancelled(reply: Reply, *, begun: int) -> Card:
 
 
 def note(reply: Reply) -> Card:
-    """What a private card becomes before its token dies: a button that brings it back to life."""
+    """What a card becomes before its only token dies: a button that brings it back to life."""
     with i18n.use(reply.target.locale):
         return replace(
             _card(
@@ -226,7 +210,7 @@ def note(reply: Reply) -> Card:
                 heading=_("Your picture takes longer"),
                 notes=(_("Discord lets me write here for 15 minutes. Press Show for the rest."),),
             ),
-            presses=(Press(Verb.SHOW, _("Show")),),
+            rows=presses.show(),
         )
 
 
@@ -237,8 +221,18 @@ def _held(code: Code) -> str:
     )
 
 
-def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> Card:
-    """The final card. `shots` are pictures by job id; `lost` is why a settled job has none."""
+def finished(
+    reply: Reply,
+    shots: dict[str, Shot],
+    *,
+    lost: dict[str, Code],
+    catalog: Catalog = _MODELS,
+    parent: Reply | None = None,
+) -> Card:
+    """The final card. `shots` are pictures by job id; `lost` is why a settled job has none.
+
+    `parent` is the reply whose button asked for this one; it is named where that tells nothing.
+    """
     with i18n.use(reply.target.locale):
         failures = [
             lost.get(job.id) or (job.outcome.code if job.outcome else None) or Code.FAILED
@@ -246,14 +240,7 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
             if job.id not in shots
         ]
         if not shots:
-            words = WORDS[failures[0]]
-            return _card(
-                reply,
-                tone=Tone.FAILED,
-                heading=_(words.title),
-                notes=(_(words.advice),),
-                presses=(Press(Verb.AGAIN, _("Retry")), Press(Verb.DELETE, _("Delete"))),
-            )
+            return _failed(reply, failures[0], catalog, lineage=_lineage(reply, parent))
         notes = []
         if failures:
             notes.append(
@@ -279,11 +266,62 @@ def finished(reply: Reply, shots: dict[str, Shot], *, lost: dict[str, Code]) -> 
             heading=heading,
             notes=tuple(notes),
             shots=tuple(shots[job.id] for job in reply.jobs if job.id in shots),
-            presses=(Press(Verb.AGAIN, _("Again")), Press(Verb.DELETE, _("Delete"))),
+            rows=presses.under_pictures(reply, catalog),
+            lineage=_lineage(reply, parent),
         )
 
 
-def linked(reply: Reply, links: tuple[str, ...]) -> Card:
+def _failed(reply: Reply, code: Code, catalog: Catalog, *, lineage: str | None) -> Card:
+    words, successor = WORDS[code], catalog.instead(reply.jobs[0].request)
+    notes = [_(words.advice)]
+    if code is Code.MODEL_GONE and successor is not None:
+        notes.append(
+            _("Or let {model} make it now, as it is or after Edit prompt.").format(
+                model=successor.id
+            )
+        )
+    return _card(
+        reply,
+        tone=Tone.FAILED,
+        heading=_(words.title),
+        notes=tuple(notes),
+        rows=presses.under_failure(reply, catalog, code=code),
+        lineage=lineage,
+    )
+
+
+def _lineage(reply: Reply, parent: Reply | None) -> str | None:
+    """What a reply was made from, if all who see it may see that too, or could have."""
+    if parent is None or parent.target.private or parent.delivery is not Delivery.DELIVERED:
+        return None
+    here, there = reply.target, parent.target
+    if there.guild_id != here.guild_id:
+        return None
+    if there.guild_id is None and there.channel_id != here.channel_id:
+        return None
+    name = short_id(parent.jobs[0].id)
+    # What was posted anew stands elsewhere than its message; what was deleted has none.
+    if there.message_id is not None and parent.rung is None:
+        place = f"{there.guild_id or '@me'}/{there.channel_id}/{there.message_id}"
+        name = f"[{name}](https://discord.com/channels/{place})"
+    return _("Made from {picture}").format(picture=name)
+
+
+def beside(card: Card, references: tuple[Shot, ...], *, locale: str) -> Card:
+    """A card with pictures that also shows what they were made from, if there is anything."""
+    if not card.shots or not references:
+        return card
+    with i18n.use(locale):
+        return replace(card, made_from=references, made_from_title=_("Made from"))
+
+
+def linked(
+    reply: Reply,
+    links: tuple[str, ...],
+    *,
+    catalog: Catalog = _MODELS,
+    parent: Reply | None = None,
+) -> Card:
     """The final card where Discord takes no file of any size: where the pictures can be fetched."""
     with i18n.use(reply.target.locale):
         return _card(
@@ -295,6 +333,8 @@ def linked(reply: Reply, links: tuple[str, ...]) -> Card:
                 for link in _fitting(links)
             )
             or (_("Ask for it again at a lower resolution."),),
+            rows=presses.under_links(reply, catalog),
+            lineage=_lineage(reply, parent),
         )
 
 
@@ -322,7 +362,8 @@ def _card(
     heading: str,
     notes: tuple[str, ...],
     shots: tuple[Shot, ...] = (),
-    presses: tuple[Press, ...] = (),
+    rows: tuple[Row, ...] = (),
+    lineage: str | None = None,
 ) -> Card:
     return Card(
         reply_id=reply.id,
@@ -333,7 +374,9 @@ def _card(
         notes=notes,
         footer=_footer(reply),
         shots=shots,
-        presses=presses,
+        rows=rows,
+        spoiler=reply.spoiler,
+        lineage=lineage,
     )
 
 

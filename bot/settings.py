@@ -4,11 +4,11 @@ It owns the reading; it never prints a secret. `.env.example` and the README are
 test.
 """
 
-import ipaddress
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import (
     BaseModel,
@@ -22,9 +22,18 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot import addresses
+
 
 class SettingsError(Exception):
-    """A setting is missing or malformed; the message is one sentence that names it."""
+    """A setting is missing or malformed; the message is one sentence that names it.
+
+    `complaints` are its parts: the setting's name and what is wrong with it.
+    """
+
+    def __init__(self, message: str, complaints: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.complaints = complaints
 
 
 def _split(value: object) -> object:
@@ -32,30 +41,6 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
-
-
-def _address(value: str, *, example: str, travels: str) -> str:
-    """A web address without its last slash; plain http is for this machine alone."""
-    try:
-        parts = urlsplit(value)
-        whole = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
-    except ValueError:
-        whole = False
-    if not whole or parts.query or parts.fragment:
-        raise ValueError(f"must be an address such as {example}")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry a user or password: they would be logged")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise ValueError(f"must be https: {travels} would travel in the clear")
-    return value.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _off(value: object) -> object:
@@ -119,6 +104,21 @@ class Settings(BaseModel):
         max_length=128,
         description="The model behind /remix.",
     )
+    imagine_successor: str = Field(
+        default="gpt-image-2/text-to-image",
+        max_length=128,
+        description="The model that a card names when the one behind /imagine is unavailable; "
+        "`none` to name none.",
+    )
+    remix_successor: str = Field(
+        default="gpt-image-2/image-to-image",
+        max_length=128,
+        description="The same for /remix.",
+    )
+    offer_successors: bool = Field(
+        default=False,
+        description="Let people choose those two models in /preferences, not only after a failure.",
+    )
     hiapi_base_url: str = Field(
         default="https://api.hiapi.ai/v1",
         description="HiAPI's address, with or without `/v1`.",
@@ -142,6 +142,11 @@ class Settings(BaseModel):
         description="Picture hosts (`host` or `host:port`, comma-separated) that may be plain "
         "http or private. For sandboxes and tests; leave it empty in earnest.",
     )
+    discord_trusted_hosts: CommaSeparated = Field(
+        default=frozenset(),
+        description="Hosts (`host` or `host:port`, comma-separated) that count as Discord's own "
+        "when an image of a message is used. For sandboxes and tests; leave it empty in earnest.",
+    )
     queue_max_age: int = Field(
         default=7200,
         ge=60,
@@ -152,6 +157,23 @@ class Settings(BaseModel):
         default="sqlite:///data/easel.db",
         repr=False,  # it may hold a password
         description="The ledger: `sqlite:///path` or `postgresql://user:password@host/name`.",
+    )
+    keep_folder: Path = Field(
+        default=Path("data/kept"),
+        description="Folder of the pictures and references that are kept for a while.",
+    )
+    keep_originals_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days for which originals, and images handed in for a remix, are kept for the "
+        "buttons under a picture; 0 keeps nothing.",
+    )
+    keep_megabytes: int = Field(
+        default=5120,
+        ge=1,
+        le=10_000_000,
+        description="Disk space for what is kept; the oldest goes first.",
     )
     public_url: str = Field(
         default="",
@@ -230,17 +252,23 @@ class Settings(BaseModel):
             raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
         return value
 
+    @field_validator("imagine_successor", "remix_successor")
+    @classmethod
+    def _model_or_none(cls, value: str) -> str:
+        # An empty variable counts as not given, so that nothing must have a word.
+        return "" if value.lower() == "none" else value
+
     @field_validator("hiapi_base_url")
     @classmethod
     def _api(cls, value: str) -> str:
-        return _address(value, example="https://api.hiapi.ai/v1", travels="the key")
+        return addresses.plain(value, example="https://api.hiapi.ai/v1", travels="the key")
 
     @field_validator("public_url")
     @classmethod
     def _public(cls, value: str) -> str:
         if not value:
             return value
-        return _address(value, example="https://easel.example.net", travels="callbacks")
+        return addresses.plain(value, example="https://easel.example.net", travels="callbacks")
 
     @field_validator("hiapi_webhook_secret")
     @classmethod
@@ -255,26 +283,23 @@ class Settings(BaseModel):
         if value is not None and len(value.get_secret_value()) < SHORTEST_PASSWORD:
             raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
         host = info.data.get("admin_host", "")
-        if value is None and info.data.get("admin_port") is not None and not is_loopback(host):
+        if (
+            value is None
+            and info.data.get("admin_port") is not None
+            and not addresses.is_loopback(host)
+        ):
             raise ValueError("must be given where ADMIN_HOST is not this machine alone")
         return value
 
-    @field_validator("alarm_webhook", "sentry_dsn")
+    @field_validator("alarm_webhook")
     @classmethod
-    def _told(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """An address with a secret in it: nothing of it may stand in a refusal."""
-        text = "" if value is None else value.get_secret_value()
-        try:
-            parts = urlsplit(text)
-            near = is_loopback(parts.hostname or "") and parts.scheme == "http"
-            whole = parts.hostname and (parts.scheme == "https" or near) and parts.port != 0
-        except ValueError:
-            whole = False
-        if value is not None and (not whole or not text.isascii() or " " in text):
-            raise ValueError("must be an https address")
-        if value is not None and info.field_name == "sentry_dsn" and not parts.username:
-            raise ValueError("must be the DSN as Sentry shows it, with its key")
-        return value
+    def _hook(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None else addresses.secret(value)
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None else addresses.secret(value, user="the DSN with its key")
 
     @field_validator("database_url")
     @classmethod
@@ -292,6 +317,19 @@ class Settings(BaseModel):
         return frozenset(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the database and the kept files are, and how to speak of them."""
+
+    database_url: str = field(repr=False)
+    keep_folder: Path
+    keep_originals_days: int
+    keep_megabytes: int
+    log_level: str
+    log_format: str
+    secrets: frozenset[str] = field(repr=False)
+
+
 class _FromEnvironment(Settings, BaseSettings):
     model_config = SettingsConfigDict(
         env_file_encoding="utf-8-sig",  # some editors on Windows begin a file with a mark
@@ -307,21 +345,55 @@ def load(env_file: Path = Path(".env")) -> Settings:
     try:
         return _FromEnvironment(_env_file=env_file)
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{env_file} is not UTF-8 text.") from None
-    except OSError as error:
-        raise SettingsError(f"{env_file} cannot be read: {error.strerror}.") from None
+        raise _refusal(error) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(env_file, error) from None
 
 
-def _sentence(error: ValidationError) -> str:
-    """All that is wrong in one sentence; never the value, which may be a secret."""
+def load_storage(env_file: Path = Path(".env")) -> Storage:
+    """Read what the commands need that touch the database alone: no token and no key.
+
+    Raises SettingsError, for a setting that matters to them.
+    """
+    unused: dict[str, Any] = dict.fromkeys(("discord_token", "hiapi_api_key"), "unused")
+    unused["allowed_servers"] = EVERYWHERE
+    try:
+        read = _FromEnvironment(_env_file=env_file, **unused)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(env_file, error) from None
+    return Storage(
+        database_url=read.database_url,
+        keep_folder=read.keep_folder,
+        keep_originals_days=read.keep_originals_days,
+        keep_megabytes=read.keep_megabytes,
+        log_level=read.log_level,
+        log_format=read.log_format,
+        secrets=read.secrets() - {"unused"},
+    )
+
+
+def _refusal(error: ValidationError) -> SettingsError:
+    complaints = _complaints(error)
+    said = "; ".join(f"{name} {complaint}" for name, complaint in complaints)
+    return SettingsError(f"{said} (see .env.example).", complaints)
+
+
+def _unreadable(env_file: Path, error: UnicodeDecodeError | OSError) -> SettingsError:
+    if isinstance(error, OSError):
+        return SettingsError(f"{env_file} cannot be read: {error.strerror}.")
+    return SettingsError(f"{env_file} is not UTF-8 text.")
+
+
+def _complaints(error: ValidationError) -> tuple[tuple[str, str], ...]:
+    """All that is wrong; never the value, which may be a secret."""
     complaints = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(fault["loc"][0]).upper()
         if fault["type"] == "missing":
-            complaints.append(f"{name} is missing")
+            complaints.append((name, "is missing"))
         else:
             reason = fault["msg"].removeprefix("Value error, ")
-            complaints.append(f"{name} {reason[:1].lower()}{reason[1:]}")
-    return f"{'; '.join(complaints)} (see .env.example)."
+            complaints.append((name, f"{reason[:1].lower()}{reason[1:]}"))
+    return tuple(complaints)

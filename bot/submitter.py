@@ -7,6 +7,7 @@ idempotency key, so an answer that was lost is asked for again and nothing is bi
 key lives about 24 hours: a job whose first POST is older is never sent again.
 """
 
+import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -81,17 +82,18 @@ class Submitter:
             # One job asks whether the account is well again; the others wait for the answer.
             self._halted_until = now + HALT
         job = await self._ledger.run(
-            verbs.claim_queued,
+            verbs.begin,
             worker=self._worker,
             now=now,
             lease=LEASE,
             running_limit=self._running_limit,
+            body=functools.partial(self._body, now=now),
         )
         if job is None:
             self._halted_until = halted_until
             return 0
         with structlog.contextvars.bound_contextvars(job=job.id):
-            await self._send(job)
+            await self._send(job, new=job.first_post_at == now)
         return 1
 
     async def expire(self) -> int:
@@ -105,21 +107,15 @@ class Submitter:
             self._settled(reply_id)
         return len(expired)
 
-    async def _send(self, job: Job) -> None:
+    async def _send(self, job: Job, *, new: bool) -> None:
         now = self._clock()
         if job.state is State.QUEUED:
-            if now - job.created_at > self._queue_max_age:
-                # After a long outage the queue is taken up before `expire` has looked through it.
-                await self._settle(job, Outcome(end=End.EXPIRED, code=Code.EXPIRED))
-                return
-            frozen = self._freeze(job, now)
-            if not await self._ledger.run(
-                verbs.freeze, job.id, worker=self._worker, body=frozen.body or b"", now=now
-            ):
-                return
+            # After a long outage the queue is taken up before `expire` has looked through it.
+            await self._settle(job, Outcome(end=End.EXPIRED, code=Code.EXPIRED))
+            return
+        if new:
             waited = round((now - job.created_at).total_seconds(), 3)
             log.info("job.submitting", model=job.request.model, waited=waited)
-            job = frozen
         if job.first_post_at is None or now - job.first_post_at > KEY_LIFE:
             await self._settle(job, Outcome(end=End.UNKNOWN, code=Code.LOST, detail="key too old"))
             return
@@ -136,14 +132,15 @@ class Submitter:
                 job.evolve(state=State.SUBMITTED, task_id=created.task_id, submitted_at=now)
             )
 
-    def _freeze(self, job: Job, now: datetime) -> Job:
-        model = self._catalog.model(job.request.kind)
-        body = wire.encode(
+    def _body(self, job: Job, *, now: datetime) -> bytes | None:
+        """The request that a queued job becomes; None for one that waited too long to be sent."""
+        if now - job.created_at > self._queue_max_age:
+            return None
+        return wire.encode(
             model=job.request.model,
-            input=model.input(job.request),
+            input=self._catalog.of(job.request).input(job.request),
             callback_url=self._callback_url(job.id) if self._callback_url else None,
         )
-        return job.evolve(state=State.SUBMITTING, body=body, first_post_at=now)
 
     async def _refused(self, job: Job, error: hiapi.HiAPIError) -> None:
         judged = verdict.judge(error)

@@ -13,9 +13,10 @@ from bot.admin.gallery import Find, Gallery
 from bot.admin.guard import Guard
 from bot.admin.server import AdminServer
 from bot.alarms import Alarms, Send
+from bot.archive import Archive
 from bot.clock import Clock
-from bot.fetch import Fetcher, FetchError
 from bot.hiapi.budget import Budget
+from bot.ledger import verbs
 from bot.ledger.ledger import Ledger
 from bot.loops import Loop
 from bot.messenger import Messenger
@@ -42,7 +43,7 @@ async def opened(
     *,
     ledger: Ledger,
     budget: Budget,
-    fetcher: Fetcher,
+    archive: Archive,
     messenger: Messenger,
     metrics: Metrics,
 ) -> AsyncIterator[Watch]:
@@ -64,7 +65,7 @@ async def opened(
             day_limit=settings.max_jobs_per_day,
             ready=lambda: messenger.ready,
         )
-        gallery = Gallery(ledger=ledger, find=_finding(fetcher, clock=clock), clock=clock)
+        gallery = Gallery(ledger=ledger, find=_finding(archive, ledger=ledger), clock=clock)
         admin = _admin(settings, clock, board=board, metrics=metrics, gallery=gallery)
         if admin is not None:
             await admin.start()
@@ -93,17 +94,15 @@ async def _senders(
     return tuple(senders)
 
 
-def _finding(fetcher: Fetcher, *, clock: Clock) -> Find:
-    """Where a picture for the page comes from: HiAPI's address, while it lives."""
+def _finding(archive: Archive, *, ledger: Ledger) -> Find:
+    """Where a picture for the page comes from: wherever it still is."""
 
     async def find(job: Job) -> bytes | None:
-        picture = job.outcome.pictures[0] if job.outcome and job.outcome.pictures else None
-        if picture is None or (picture.expires_at is not None and picture.expires_at <= clock()):
+        reply = await ledger.read(verbs.reply_of, job.reply_id)
+        if reply is None:
             return None
-        try:
-            return (await fetcher.fetch(picture.url)).data
-        except FetchError:
-            return None
+        found = await archive.pictures(reply.evolve(jobs=(job,)))
+        return found[0].data if found else None
 
     return find
 

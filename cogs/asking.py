@@ -10,12 +10,13 @@ import aiohttp
 import discord
 import structlog
 
-from bot import render
+from bot import cards
 from bot.catalog import Complaint
 from bot.intake import Ask, Intake
 from bot.model import Reply, Request
-from cogs import uploads
-from cogs.interactions import Interaction, place, target, whisper
+from cogs import handing, uploads
+from cogs.interactions import Interaction, hand_back, place, refusal, target, whisper
+from cogs.reuploads import Reupload
 
 log = structlog.get_logger(__name__)
 
@@ -27,12 +28,13 @@ RETRY_PAUSE = 1.0  # seconds that discord.py waits at least before it tries a se
 class Wish:
     """What a command, a button or a form asks for.
 
-    `images` are those of the request's references that were handed in just now. `made_from` and
-    `made_by` are the reply and its button, where one was pressed.
+    `images` are those of the request's references that were handed in or found just now.
+    `made_from` and `made_by` are the reply and its button, where one was pressed. `typed` is what
+    was written into a form, which is closed by then: a refusal hands the words back.
     """
 
     request: Request
-    images: tuple[discord.Attachment, ...] = ()
+    images: tuple[uploads.Image, ...] = ()
     prompt_file: discord.Attachment | None = None
     count: int = 1
     private: bool = False
@@ -40,17 +42,18 @@ class Wish:
     show_references: bool = False
     made_from: str | None = None
     made_by: str | None = None
+    typed: str = ""
 
 
 async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
     """Take a wish through to the queue, or answer privately why not."""
     complaint = uploads.check(wish.images, wish.prompt_file)
     if complaint is not None:
-        await whisper(interaction, complaint)
+        await whisper(interaction, complaint, typed=wish.typed)
         return
     received = await intake.receive(
         Ask(
-            request=wish.request,
+            request=handing.owned(wish.request, wish.images, user_id=interaction.user.id),
             target=target(interaction, intake, private=wish.private),
             place=place(interaction),
             count=wish.count,
@@ -66,7 +69,7 @@ async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
         if wish.made_from is not None:  # the second press of a button: one wish, silently
             await interaction.response.defer()
     elif isinstance(received, Complaint):
-        await whisper(interaction, received)
+        await whisper(interaction, received, typed=wish.typed)
     else:
         await _acknowledge(interaction, wish, intake, received)
 
@@ -86,26 +89,37 @@ async def _acknowledge(interaction: Interaction, wish: Wish, intake: Intake, rep
             # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
             log.warning("reply.acknowledgement_unknown", reply=reply.id, cause=str(error))
         return
-    complaint = await uploads.look(wish.images)
-    if complaint is None and wish.prompt_file is not None:
-        rest = await uploads.text(wish.prompt_file)
-        complaint = rest if isinstance(rest, Complaint) else await intake.complete(reply, rest)
+    upload = Reupload(interaction, reply, clock=intake.clock)
+    complaint = await handing.complete(
+        wish.images, wish.prompt_file, intake=intake, reply=reply, upload=upload
+    )
     # Discord may make an answer private that was not asked to be.
     hidden = bool(taken and taken.is_ephemeral()) or private
     if complaint is not None:
         # In this order: a crash in between leaves no spinner that nobody ends.
         try:
-            await _take_back(interaction, complaint, private=hidden)
+            await _take_back(
+                interaction, complaint, private=hidden, carded=upload.carded, typed=wish.typed
+            )
         finally:
             await intake.withdraw(reply, why="the upload was refused")
         return
     await intake.confirm(reply, message_id=taken.message_id if taken else None, private=hidden)
 
 
-async def _take_back(interaction: Interaction, complaint: Complaint, *, private: bool) -> None:
-    """Refuse after the acknowledgement: a public spinner goes, the reason is said privately."""
-    if private:
-        text = render.complaint(complaint, locale=str(interaction.locale))
-        await interaction.edit_original_response(content=text)
+async def _take_back(
+    interaction: Interaction, complaint: Complaint, *, private: bool, carded: bool, typed: str
+) -> None:
+    """Refuse after the acknowledgement: a public answer goes, the reason is said privately."""
+    if not private and not carded:
+        await whisper(interaction, complaint, typed=typed)
         return
-    await whisper(interaction, complaint)
+    text = refusal(interaction, complaint, typed=typed)
+    if not private:
+        await interaction.followup.send(text, ephemeral=True)
+        await interaction.delete_original_response()
+    elif carded:
+        await interaction.edit_original_response(view=cards.words(text))
+    else:
+        await interaction.edit_original_response(content=text)
+    await hand_back(interaction, text, typed=typed)

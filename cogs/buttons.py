@@ -5,65 +5,85 @@ It owns what a press means in Discord; it never decides what may be shown, made 
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import discord
 import structlog
+from discord.ext import commands
 
 from bot import cards
 from bot.catalog import Complaint
+from bot.i18n import N_
 from bot.intake import Intake
-from bot.render import Verb
-from cogs import asking
+from bot.presses import Verb
 from cogs.interactions import Interaction, target, whisper
 
 log = structlog.get_logger(__name__)
 
-Button = type[discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]]]
 Press = Callable[[Interaction, str], Awaitable[None]]
+
+MESSAGE_GONE = 10008  # Discord's code
+_ID = re.compile(cards.CUSTOM_ID)
+_UNANSWERED = Complaint(
+    N_("This button does not work any more."), N_("Ask for the picture again with a command.")
+)
+_REFUSED = Complaint(
+    N_("Discord did not let the bot do that."),
+    N_("It may lack a permission here. Try again, or ask a moderator."),
+)
+_GONE = Complaint(N_("This message is gone already."), N_("There is nothing left to delete."))
+
+
+class Buttons(commands.Cog):
+    """Hands every press of a card's button or select to what answers it.
+
+    A listener and no item of discord.py's: what a listener raises reaches the one place that
+    excuses the bot, what an item raises is only logged.
+    """
+
+    def __init__(self, *, presses: Mapping[Verb, Press]) -> None:
+        self._presses = presses
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        if interaction.type is not discord.InteractionType.component:
+            return
+        data: Any = interaction.data
+        match = _ID.fullmatch(data["custom_id"])
+        if match is None:
+            return
+        verb = Verb(match["verb"])
+        press = self._presses.get(verb)
+        if press is None:
+            await whisper(interaction, _UNANSWERED)
+            return
+        try:
+            await press(interaction, match["reply"])
+        except discord.HTTPException as error:
+            log.warning("button.failed", button=verb, cause=str(error))
+            await _regret(interaction)
+
+
+async def _regret(interaction: Interaction) -> None:
+    """Say that Discord refused something, unless it refuses that as well."""
+    try:
+        await whisper(interaction, _REFUSED)
+    except discord.HTTPException as error:
+        log.warning("button.no_regret", interaction=interaction.id, cause=str(error))
+
+
+def bound(intake: Intake, press: Callable[[Interaction, Intake, str], Awaitable[None]]) -> Press:
+    """An answer to a press, with the door that it goes through."""
+    return lambda interaction, reply_id: press(interaction, intake, reply_id)
 
 
 def presses(intake: Intake) -> Mapping[Verb, Press]:
     """What the buttons of the first cards do: the reply's id is their second argument."""
-
-    def bound(press: Callable[[Interaction, Intake, str], Awaitable[None]]) -> Press:
-        return lambda interaction, reply_id: press(interaction, intake, reply_id)
-
     return {
-        Verb.SHOW: bound(_show),
-        Verb.CANCEL: bound(_cancel),
-        Verb.AGAIN: bound(_again),
-        Verb.DELETE: bound(_delete),
+        Verb.SHOW: bound(intake, _show),
+        Verb.CANCEL: bound(intake, _cancel),
+        Verb.DELETE: bound(intake, _delete),
     }
-
-
-def button(presses: Mapping[Verb, Press]) -> Button:
-    """The class that answers every press, its answers inside: discord.py keeps classes."""
-
-    class CardButton(
-        discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=cards.CUSTOM_ID
-    ):
-        def __init__(self, verb: Verb, reply_id: str) -> None:
-            super().__init__(discord.ui.Button(custom_id=cards.custom_id(verb, reply_id)))
-            self._verb = verb
-            self._reply_id = reply_id
-
-        @classmethod
-        async def from_custom_id(
-            cls,
-            _interaction: Interaction,
-            _item: discord.ui.Item[discord.ui.View],
-            match: re.Match[str],
-        ) -> "CardButton":
-            return cls(Verb(match["verb"]), match["reply"])
-
-        async def callback(self, interaction: Interaction) -> None:
-            try:
-                await presses[self._verb](interaction, self._reply_id)
-            except discord.HTTPException as error:
-                # discord.py only logs what a button raises; the cause belongs beside its name.
-                log.warning("button.failed", button=self._verb, cause=str(error))
-
-    return CardButton
 
 
 async def _show(interaction: Interaction, intake: Intake, reply_id: str) -> None:
@@ -77,26 +97,12 @@ async def _cancel(interaction: Interaction, intake: Intake, reply_id: str) -> No
     await interaction.response.defer()
     cancelled = await intake.cancel(reply_id, user_id=interaction.user.id)
     if isinstance(cancelled, Complaint):
-        await whisper(interaction, cancelled)
+        # A card that nothing could reach any more waits still: this press brings a token for it.
+        place = target(interaction, intake, private=True)
+        if await intake.show(reply_id, place, kept=True) is not None:
+            await whisper(interaction, cancelled)
         return
     await interaction.edit_original_response(view=cards.CardView(cancelled))
-
-
-async def _again(interaction: Interaction, intake: Intake, reply_id: str) -> None:
-    wish = await intake.wish(reply_id, user_id=interaction.user.id)
-    if isinstance(wish, Complaint):
-        await whisper(interaction, wish)
-        return
-    again = asking.Wish(
-        request=wish.jobs[0].request,
-        count=len(wish.jobs),
-        private=wish.target.private,
-        spoiler=wish.spoiler,
-        show_references=wish.show_references,
-        made_from=reply_id,
-        made_by=Verb.AGAIN,
-    )
-    await asking.ask(interaction, again, intake=intake)
 
 
 async def _delete(interaction: Interaction, intake: Intake, reply_id: str) -> None:
@@ -106,4 +112,11 @@ async def _delete(interaction: Interaction, intake: Intake, reply_id: str) -> No
         await whisper(interaction, complaint)
         return
     await interaction.response.defer()
-    await interaction.delete_original_response()
+    try:
+        await interaction.delete_original_response()
+    except discord.NotFound as error:
+        if error.code != MESSAGE_GONE:
+            raise
+        await whisper(interaction, _GONE)
+    if interaction.message is not None:
+        await intake.gone(reply_id, message_id=interaction.message.id)

@@ -5,17 +5,22 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import catalog
+from bot.catalog import Complaint
 from bot.intake import Intake
-from bot.model import Kind, Request
+from bot.model import Kind
+from bot.recent import Recent
+from bot.tastes import Tastes
 from cogs import asking, options
-from cogs.interactions import Interaction
+from cogs.interactions import Interaction, whisper
 
 
 class Imagine(commands.Cog):
     """Turns the options of /imagine into a request."""
 
-    def __init__(self, *, intake: Intake) -> None:
+    def __init__(self, *, intake: Intake, tastes: Tastes, recently: Recent) -> None:
         self._intake = intake
+        self._tastes = tastes
+        self._recently = recently
 
     @app_commands.command(description="Make a picture from your words")
     @app_commands.describe(
@@ -24,6 +29,7 @@ class Imagine(commands.Cog):
         resolution="1K is quicker, 2K is sharper (default 1K)",
         count="How many pictures to make, 1 to 4 (default 1)",
         private="Show the picture to you alone",
+        spoiler="Blur the picture until somebody clicks it",
         prompt_file="A .txt file whose text is added to the prompt, for long ones",
     )
     @app_commands.choices(
@@ -39,21 +45,25 @@ class Imagine(commands.Cog):
         aspect_ratio: str | None = None,
         resolution: str | None = None,
         count: app_commands.Range[int, 1, 4] = 1,
-        private: bool = False,
+        private: bool | None = None,
+        spoiler: bool | None = None,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
-        model = self._intake.catalog.imagine
-        request = Request(
-            kind=Kind.IMAGINE,
-            model=model.id,
-            prompt=prompt,
-            aspect_ratio=aspect_ratio or model.default_ratio,
-            resolution=resolution or model.default_resolution,
+        given = options.Given(
+            aspect_ratio=aspect_ratio, resolution=resolution, private=private, spoiler=spoiler
         )
-        wish = asking.Wish(
-            request=request,
-            prompt_file=prompt_file,
-            count=count,
-            private=private,
+        settled = await options.settle(
+            interaction, given, Kind.IMAGINE, prompt, tastes=self._tastes, recently=self._recently
         )
+        if isinstance(settled, Complaint):
+            await whisper(interaction, settled)
+            return
+        chosen, words = settled
+        wish = options.wish(chosen, Kind.IMAGINE, words, prompt_file=prompt_file, count=count)
         await asking.ask(interaction, wish, intake=self._intake)
+
+    @imagine.autocomplete("prompt")
+    async def _suggest(
+        self, interaction: Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return await options.suggestions(interaction, typed, recently=self._recently)

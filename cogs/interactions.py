@@ -3,24 +3,52 @@
 It owns the reading of Discord's interactions and the private word; it never asks for a picture.
 """
 
+import io
+
 import discord
 
-from bot import discord_bot, render
+from bot import discord_bot, i18n, render
 from bot.catalog import Complaint
 from bot.intake import Intake
 from bot.model import TOKEN_LIFE, Target
+from bot.past import Viewer
 from bot.policy import Place
 
 # What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
 UPLOAD_CAP = 24 * 1024 * 1024
+CONTENT_LIMIT = 2000  # characters of a message
+FENCE = "```"
+# The keys of an interaction's authorizing owners (documentation, "Application Integration Types").
+GUILD_INSTALL, USER_INSTALL = 0, 1
 
 Interaction = discord.Interaction[discord.Client]
 
 
-async def whisper(interaction: Interaction, complaint: Complaint) -> None:
-    """Tell the person privately, whatever was answered so far."""
-    text = render.complaint(complaint, locale=str(interaction.locale))
+async def whisper(interaction: Interaction, complaint: Complaint, *, typed: str = "") -> None:
+    """Tell the person privately, whatever was answered so far, with the words they `typed`."""
+    text = refusal(interaction, complaint, typed=typed)
     await discord_bot.whisper(interaction, text)
+    await hand_back(interaction, text, typed=typed)
+
+
+def refusal(interaction: Interaction, complaint: Complaint, *, typed: str = "") -> str:
+    """A refusal with the words it would lose, if they fit."""
+    locale = str(interaction.locale)
+    text = render.complaint(complaint, locale=locale)
+    with i18n.use(locale):
+        back = f"{text}\n{i18n._('Your words:')}\n```\n{typed}\n```"
+    fits = typed.strip() and FENCE not in typed and len(back) <= CONTENT_LIMIT
+    return back if fits else text
+
+
+async def hand_back(interaction: Interaction, told: str, *, typed: str) -> None:
+    """Send the words that did not fit into what was `told`, as a file that a prompt may be."""
+    if not typed.strip() or typed in told:
+        return
+    with i18n.use(str(interaction.locale)):
+        text = i18n._("Your words:")
+    file = discord.File(io.BytesIO(typed.encode("utf-8", "replace")), "prompt.txt")
+    await interaction.followup.send(text, file=file, ephemeral=True)
 
 
 def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:
@@ -43,11 +71,25 @@ def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target
     )
 
 
+def viewer(interaction: Interaction) -> Viewer:
+    """Who looks at what was."""
+    return Viewer(
+        user_id=interaction.user.id,
+        guild_id=interaction.guild_id,
+        locale=str(interaction.locale),
+        upload_limit=min(interaction.filesize_limit, UPLOAD_CAP),
+    )
+
+
 def place(interaction: Interaction) -> Place:
     """Where the person is, as the policy sees it."""
-    only_theirs = interaction.is_user_integration() and not interaction.is_guild_integration()
+    # Not is_user_integration(): a button belongs to whoever brought the bot along, and where
+    # somebody else presses it, that would say no although the bot is a guest there.
+    owners = interaction._integration_owners  # noqa: SLF001
+    guest = USER_INSTALL in owners and GUILD_INSTALL not in owners
     return Place(
         guild_id=interaction.guild_id,
-        installed=interaction.guild_id is not None and not only_theirs,
+        installed=interaction.guild_id is not None and not guest,
         bot_dm=interaction.guild_id is None and bool(interaction.context.dm_channel),
+        theirs=interaction.is_user_integration(),
     )

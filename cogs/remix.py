@@ -5,17 +5,22 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import catalog
+from bot.catalog import Complaint
 from bot.intake import Intake
-from bot.model import Kind, Reference, Request
+from bot.model import Kind
+from bot.recent import Recent
+from bot.tastes import Tastes
 from cogs import asking, options
-from cogs.interactions import Interaction
+from cogs.interactions import Interaction, whisper
 
 
 class Remix(commands.Cog):
     """Turns the options of /remix into a request; the images keep their order."""
 
-    def __init__(self, *, intake: Intake) -> None:
+    def __init__(self, *, intake: Intake, tastes: Tastes, recently: Recent) -> None:
         self._intake = intake
+        self._tastes = tastes
+        self._recently = recently
 
     @app_commands.command(description="Make a picture from your words and up to five images")
     @app_commands.describe(
@@ -29,6 +34,8 @@ class Remix(commands.Cog):
         resolution="1K is quicker, 2K is sharper (default 1K)",
         count="How many pictures to make, 1 to 4 (default 1)",
         private="Show the picture to you alone",
+        spoiler="Blur the picture until somebody clicks it",
+        show_images="Show the images you handed in beside the picture",
         prompt_file="A .txt file whose text is added to the prompt, for long ones",
     )
     @app_commands.choices(
@@ -49,25 +56,34 @@ class Remix(commands.Cog):
         aspect_ratio: str | None = None,
         resolution: str | None = None,
         count: app_commands.Range[int, 1, 4] = 1,
-        private: bool = False,
+        private: bool | None = None,
+        spoiler: bool | None = None,
+        show_images: bool | None = None,
         prompt_file: discord.Attachment | None = None,
     ) -> None:
-        given = (image1, image2, image3, image4, image5)
-        images = tuple(image for image in given if image is not None)
-        model = self._intake.catalog.remix
-        request = Request(
-            kind=Kind.REMIX,
-            model=model.id,
-            prompt=prompt,
-            aspect_ratio=aspect_ratio or model.default_ratio,
-            resolution=resolution or model.default_resolution,
-            references=tuple(Reference(url=i.url, filename=i.filename) for i in images),
-        )
-        wish = asking.Wish(
-            request=request,
-            images=images,
-            prompt_file=prompt_file,
-            count=count,
+        handed_in = (image1, image2, image3, image4, image5)
+        given = options.Given(
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
             private=private,
+            spoiler=spoiler,
+            show_references=show_images,
+        )
+        settled = await options.settle(
+            interaction, given, Kind.REMIX, prompt, tastes=self._tastes, recently=self._recently
+        )
+        if isinstance(settled, Complaint):
+            await whisper(interaction, settled)
+            return
+        chosen, words = settled
+        images = tuple(image for image in handed_in if image is not None)
+        wish = options.wish(
+            chosen, Kind.REMIX, words, images=images, prompt_file=prompt_file, count=count
         )
         await asking.ask(interaction, wish, intake=self._intake)
+
+    @remix.autocomplete("prompt")
+    async def _suggest(
+        self, interaction: Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return await options.suggestions(interaction, typed, recently=self._recently)

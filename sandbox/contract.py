@@ -29,12 +29,30 @@ class Rules:
     resolutions: tuple[str, ...] = ("1K", "2K")
     references: tuple[int, int] | None = None
     routes: tuple[str, ...] = ("default",)
+    barred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The ratios that a resolution does not go with."""
 
+
+_BASE_RATIOS = ("auto", *RATIOS, "1:2", "2:1", "1:3", "3:1", "9:21")
+_BASE_2K = ("auto", "5:4", "4:5", "3:1", "1:3", "9:21")
 
 MODELS: Mapping[str, Rules] = MappingProxyType(
     {
         "gpt-image-2-pro": Rules(RATIOS, "1:1"),
         "gpt-image-2-image-to-image-pro": Rules(("auto", *RATIOS), "auto", references=(1, 5)),
+        "gpt-image-2/text-to-image": Rules(
+            _BASE_RATIOS,
+            "auto",
+            resolutions=("1K", "2K", "4K"),
+            barred={"2K": _BASE_2K, "4K": ("auto", "1:1", "3:1", "1:3", "9:21")},
+        ),
+        "gpt-image-2/image-to-image": Rules(
+            _BASE_RATIOS,
+            "auto",
+            resolutions=("1K", "2K", "4K"),
+            references=(1, 16),
+            barred={"2K": _BASE_2K, "4K": ("auto", "3:1", "1:3", "9:21")},
+        ),
     }
 )
 
@@ -129,12 +147,16 @@ def read_order(raw: bytes, *, models: Mapping[str, Rules] = MODELS) -> Order:
     if rules.references is not None:
         fields.add("input_urls")
     _only(given, allowed=fields, where="input")
+    ratio = _one_of(given, "aspect_ratio", rules.ratios, rules.default_ratio)
+    resolution = _one_of(given, "resolution", rules.resolutions, "1K")
+    if ratio in rules.barred.get(resolution, ()):
+        raise invalid(f"aspect_ratio {ratio} is not available at {resolution}")
     return Order(
         model=model,
         route=route,
         prompt=_prompt(given.get("prompt")),
-        aspect_ratio=_one_of(given, "aspect_ratio", rules.ratios, rules.default_ratio),
-        resolution=_one_of(given, "resolution", rules.resolutions, "1K"),
+        aspect_ratio=ratio,
+        resolution=resolution,
         input_urls=_input_urls(given.get("input_urls"), rules),
         callback_url=_callback(body.get("callback")),
         storage=_one_of(body, "storage", ("temp", "persistent"), "temp"),

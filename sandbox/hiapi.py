@@ -175,7 +175,7 @@ class StandIn:
         try:
             order = contract.read_order(raw, models=self._models)
             asked = words.found(order.prompt)
-            self._refuse(asked, raw)
+            self._refuse(order, asked, raw)
             await pause()
             task = self._open(order, asked, key)
         finally:
@@ -203,8 +203,10 @@ class StandIn:
             return None
         return contract.success({"taskId": task.task_id}, headers={"Idempotent-Replay": "true"})
 
-    def _refuse(self, asked: tuple[str, ...], raw: bytes) -> None:
+    def _refuse(self, order: contract.Order, asked: tuple[str, ...], raw: bytes) -> None:
         for word in asked:
+            if word == words.UNAVAILABLE and not order.model.endswith(words.RETIRING):
+                continue
             if word in words.REFUSALS:
                 raise contract.RejectedError(words.REFUSALS[word].answer)
             if word == words.BUSY and raw not in self._busy:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from sandbox import glyphs, palette, pen, scenery
 
 LABEL = "Stand-in picture \u00b7 not AI"
-LONG_EDGE = {"1K": 1024, "2K": 2048}
+LONG_EDGE = {"1K": 1024, "2K": 2048, "4K": 4096}
 _FINER = 2
 """Drawn this many times larger, then reduced: Pillow's shapes have no soft edges of their own."""
 

@@ -21,7 +21,7 @@ Owns the table of prompt words; it never decides when they apply: the stand-in d
 | `[early]`       | the callback comes before the create answer                              |
 | `[forged]`      | a forged callback precedes the true one                                  |
 | `[quota]`       | create answers 402 INSUFFICIENT_QUOTA                                    |
-| `[unavailable]` | create answers 400 MODEL_UNAVAILABLE                                     |
+| `[unavailable]` | create answers 400 MODEL_UNAVAILABLE for the Pro models, not for the base |
 | `[busy]`        | create answers 429 (Retry-After 2) to the first try of the request       |
 """
 
@@ -61,8 +61,10 @@ TRICKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "forged": {"forged": True},
     }
 )
+UNAVAILABLE = "unavailable"
+RETIRING = "-pro"  # how the names of the models end that it is said of
 REFUSALS: Mapping[str, faults.Reply] = MappingProxyType(
-    {"quota": faults.out_of_quota(), "unavailable": faults.model_unavailable()}
+    {"quota": faults.out_of_quota(), UNAVAILABLE: faults.model_unavailable()}
 )
 BUSY = "busy"
 

@@ -5,13 +5,14 @@ of the bot.
 """
 
 import asyncio
+import io
 import json
 import logging
 import os
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import simcord
+from PIL import Image
 from simcord import _clock as simcord_clock
 from simcord.preview import Preview
 
-from bot import app, logs, settings
+from bot import app, fetch, images, logs, settings
 from bot import clock as clocks
 from bot.app import App
 from bot.catalog import REFERENCE_LIMIT
@@ -60,6 +62,14 @@ LAST = ("delivered", "undeliverable", "withdrawn")
 DETAILS = ("reply", "job", "task", "status", "end", "code", "cause")
 
 
+# What the simulated Discord calls its own, and where Discord keeps what a person has at first.
+CDN = "cdn.simcord.invalid"
+AVATARS = "https://cdn.discordapp.com/embed/avatars/"
+AVATAR_COLOURS = ("#5865f2", "#747f8d", "#3ba55c", "#faa61a", "#ed4245", "#eb459e")
+
+Files = Callable[[str], Awaitable[fetch.Picture]]
+
+
 class DemoError(Exception):
     """The demo cannot do what it was asked to; the message is for the person at the terminal."""
 
@@ -81,6 +91,7 @@ class World:
 
     app: App
     env: simcord.Env
+    files: Files
     hiapi: StandIn
     channel: simcord.ChannelHandle
     member: simcord.MemberActor
@@ -110,10 +121,22 @@ async def opened(
 
     async def resolve(url: str) -> bytes:
         # Uploads in the simulated Discord have addresses that no network knows.
+        if url.startswith(AVATARS):
+            return _first_avatar(url)
         data: bytes | None = discord[0].backend.cdn.get(url) if discord else None
         if data is None:
             raise gallery.UnfetchableError(url)
         return data
+
+    async def files(url: str) -> fetch.Picture:
+        try:
+            data = await resolve(url)
+        except gallery.UnfetchableError:
+            raise fetch.Gone("the simulated Discord has no such file") from None
+        kind = images.sniff(data)
+        if kind is None:
+            raise fetch.NotAPicture("the file is none that Easel takes")
+        return fetch.Picture(data=data, format=kind)
 
     def unix_seconds() -> float:
         return clock().timestamp()
@@ -134,14 +157,16 @@ async def opened(
                 "hiapi_base_url": hiapi.base_url,
                 "hiapi_poll_every": 1.0,
                 "hiapi_trusted_hosts": frozenset({host}),
+                "discord_trusted_hosts": frozenset({CDN}),
                 "database_url": f"sqlite:///{folder / 'demo.db'}",
+                "keep_folder": folder / "kept",
                 "web_port": 0,
                 "admin_port": None,
                 **changes,
             }
         )
         async with (
-            app.opened(configured, clock=clock, shard_count=1) as easel,
+            app.opened(configured, clock=clock, shard_count=1, discord_files=files) as easel,
             simcord.run(easel.bot, check_errors=False, settle_timeout=PATIENCE) as env,
         ):
             discord.append(env)
@@ -154,9 +179,19 @@ async def opened(
             if start:
                 await easel.start()
             try:
-                yield World(app=easel, env=env, hiapi=hiapi, channel=channel, member=member)
+                yield World(
+                    app=easel, env=env, files=files, hiapi=hiapi, channel=channel, member=member
+                )
             finally:
                 await easel.stop(grace=GRACE)
+
+
+def _first_avatar(url: str) -> bytes:
+    """The picture of a person who chose none: plain, in the colour of its number."""
+    number = int(re.sub(r"\D", "", url.removeprefix(AVATARS).partition("?")[0]) or 0)
+    out = io.BytesIO()
+    Image.new("RGB", (256, 256), AVATAR_COLOURS[number % len(AVATAR_COLOURS)]).save(out, "PNG")
+    return out.getvalue()
 
 
 # --- in the browser -------------------------------------------------------------------------------

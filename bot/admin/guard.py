@@ -19,8 +19,8 @@ import structlog
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
+from bot.addresses import is_loopback
 from bot.clock import Clock
-from bot.settings import is_loopback
 
 log = structlog.get_logger(__name__)
 

@@ -73,7 +73,7 @@ def close(
 ) -> bool:
     """open -> delivered | parked | undeliverable. The token is not needed any more: erased.
 
-    A reply that was shown again by a Show button goes parked -> open -> delivered.
+    A reply that a press brings back goes parked | undeliverable -> open -> delivered.
     """
     return _mine(
         conn,
@@ -129,8 +129,18 @@ def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> lis
     return [reply for reply in loaded if reply is not None]
 
 
-def reopen(conn: sa.Connection, reply_id: str, *, target: Target, now: datetime) -> Reply | None:
-    """A Show button was pressed: the reply gets the click's token; parked -> open.
+KEPT = frozenset({Delivery.PARKED, Delivery.UNDELIVERABLE})
+
+
+def reopen(
+    conn: sa.Connection,
+    reply_id: str,
+    *,
+    target: Target,
+    now: datetime,
+    of: frozenset[Delivery] = KEPT | {Delivery.OPEN},
+) -> Reply | None:
+    """A button was pressed: the reply gets the click's token; parked | undeliverable -> open.
 
     None if there is nothing to show: the reply is unknown, someone else's, or was delivered.
     """
@@ -139,7 +149,7 @@ def reopen(conn: sa.Connection, reply_id: str, *, target: Target, now: datetime)
         .where(
             replies.c.id == reply_id,
             replies.c.user_id == target.user_id,
-            replies.c.delivery.in_([Delivery.OPEN, Delivery.PARKED]),
+            replies.c.delivery.in_(sorted(of)),
         )
         .values(
             delivery=Delivery.OPEN,
@@ -150,6 +160,8 @@ def reopen(conn: sa.Connection, reply_id: str, *, target: Target, now: datetime)
             upload_limit=target.upload_limit,
             due_at=now,
             attempts=0,
+            # Where every route was tried in vain, the new token is to be tried first again.
+            rung=sa.case((replies.c.delivery == Delivery.OPEN, replies.c.rung), else_=None),
             # Whoever delivers at this moment does so with the old token: the new one is not theirs.
             lease_owner=None,
             lease_until=None,
@@ -157,6 +169,16 @@ def reopen(conn: sa.Connection, reply_id: str, *, target: Target, now: datetime)
         .returning(replies.c.id)
     )
     return None if moved is None else rows.load_reply(conn, reply_id)
+
+
+def forget_message(conn: sa.Connection, reply_id: str, *, message_id: int) -> bool:
+    """A reply's message was deleted; a copy of it elsewhere is another message."""
+    forgotten = conn.execute(
+        sa.update(replies)
+        .where(replies.c.id == reply_id, replies.c.message_id == message_id)
+        .values(message_id=None)
+    )
+    return bool(forgotten.rowcount)
 
 
 def erase_tokens(conn: sa.Connection, *, now: datetime) -> int:

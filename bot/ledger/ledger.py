@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import os
 import queue
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -28,6 +29,8 @@ BATCH = 64
 POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
 READS = "easel_reads"  # a connection's option: its transactions take no lock
+# A connection with this option begins and ends its transactions itself.
+BY_HAND = "by_hand"
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
 DEADLOCK_ATTEMPTS = 5
@@ -40,8 +43,12 @@ class LedgerError(Exception):
 class Ledger:
     """An open ledger. Use as an async context manager; `run` is the only way in."""
 
-    def __init__(self, url: str, *, lock_wait_ms: int = LOCK_WAIT_MS) -> None:
+    def __init__(
+        self, url: str, *, lock_wait_ms: int = LOCK_WAIT_MS, as_it_is: bool = False
+    ) -> None:
+        """`as_it_is`: neither make the database nor bring it to another version."""
         self.url = _url(url)
+        self._as_it_is = as_it_is
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite:
             self._engine = _sqlite_engine(self.url, lock_wait_ms)
@@ -53,7 +60,7 @@ class Ledger:
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.to_thread(self._prepare, upgrade=self._sqlite)
+            await asyncio.to_thread(self._prepare, upgrade=self._sqlite and not self._as_it_is)
         except LedgerError:
             self._engine.dispose()
             raise
@@ -138,6 +145,8 @@ class Ledger:
     def _prepare(self, *, upgrade: bool) -> None:
         """Bring the database to the newest version, or only compare and say so."""
         if self._sqlite:
+            if self._as_it_is and not Path(self.url.database or "").is_file():
+                raise LedgerError(f"DATABASE_URL: there is no database at {self.url.database}.")
             _private_file(self.url.database)
         try:
             with self._engine.connect() as conn:
@@ -166,7 +175,10 @@ class Ledger:
         migrate.upgrade(self._engine)
 
     def _write(self) -> None:
-        with self._engine.connect() as conn:
+        with self._engine.connect().execution_options(**{BY_HAND: True}) as conn:
+            conn.begin()  # one that lasts: the real ones are begun and ended inside it, by hand
+            database = conn.connection.driver_connection
+            assert isinstance(database, sqlite3.Connection)  # noqa: S101 - the driver of `_url`
             while True:
                 batch = [self._waiting.get()]
                 with contextlib.suppress(queue.Empty):
@@ -174,7 +186,7 @@ class Ledger:
                         batch.append(self._waiting.get_nowait())
                 calls = [call for call in batch if call is not None]
                 if calls:
-                    _commit(conn, calls)
+                    _commit(conn, database, calls)
                 if batch[-1] is None:
                     return
 
@@ -209,7 +221,7 @@ class _RolledBackError(Exception):
     """One verb's failure ended the whole transaction."""
 
 
-def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
+def _commit(conn: sa.Connection, database: sqlite3.Connection, calls: list[_Call]) -> None:
     """Run the calls in one transaction; a call that fails takes only itself back.
 
     Failures are rare: rather than guard each call by a savepoint, the others are run again.
@@ -217,7 +229,7 @@ def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
     pending = calls
     while pending:
         try:
-            with conn.begin():
+            with _transaction(database):
                 for call in pending:
                     _attempt(conn, call)
             break
@@ -233,6 +245,25 @@ def _commit(conn: sa.Connection, calls: list[_Call]) -> None:
         # A loop that was closed meanwhile has nobody left to tell.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_answer, mine)
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN and COMMIT without SQLAlchemy, to which one pair costs as much as three statements.
+
+    Raises its errors all the same, for that is what callers expect of a ledger.
+    """
+    try:
+        # IMMEDIATE: two processes on one file then wait for each other instead of failing.
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("COMMIT")
+    except BaseException as error:
+        if database.in_transaction:
+            database.rollback()
+        if isinstance(error, sqlite3.Error):
+            raise sa.exc.OperationalError("a transaction", None, error) from error
+        raise
 
 
 def _attempt(conn: sa.Connection, call: _Call) -> None:
@@ -284,15 +315,16 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what was erased is overwritten, not only forgotten
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")
     def begun(conn: sa.Connection) -> None:
-        # IMMEDIATE: two processes on one file then wait for each other instead of failing.
-        reads = conn.get_execution_options().get(READS)
-        conn.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        options = conn.get_execution_options()
+        if BY_HAND not in options:
+            conn.exec_driver_sql("BEGIN" if READS in options else "BEGIN IMMEDIATE")
 
     return engine
 

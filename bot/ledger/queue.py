@@ -3,6 +3,7 @@
 It owns what a waiting card says of the queue and the cancel; it never lets a job out of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,6 +47,36 @@ def standing(
     return Standing(ahead=int(row.others) + before_mine, own=own)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A reply as it is now, and where its first queued job stands (None: it has none)."""
+
+    reply: Reply
+    first: Standing | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its card is still one that waits."""
+        return not self.reply.settled and self.reply.delivery is Delivery.OPEN
+
+
+def seen(
+    conn: sa.Connection, reply_ids: Sequence[str], *, running_limit: int = verbs.NO_LIMIT
+) -> list[Seen | None]:
+    """What the waiting cards of these replies tell of, in this order; None for an unknown id."""
+    found: list[Seen | None] = []
+    for reply_id in reply_ids:
+        reply = rows.load_reply(conn, reply_id)
+        if reply is None:
+            found.append(None)
+            continue
+        job = next((job for job in reply.jobs if job.state is State.QUEUED), None)
+        first = None if job is None else standing(conn, job.id, running_limit=running_limit)
+        found.append(Seen(reply, first))
+    return found
+
+
+# Built once, like every statement that cards need again and again: see bot.ledger.verbs.
 _UNDER_WAY = jobs.c.state.in_([State.SUBMITTING, State.SUBMITTED])
 _MINE = sa.select(jobs.c.turn, jobs.c.created_at, jobs.c.user_id).where(
     jobs.c.id == sa.bindparam("this"), jobs.c.state == State.QUEUED

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.errors import Code
 from bot.ledger import rows, schema
 from bot.ledger.schema import days, facts, jobs, replies
-from bot.model import ARROWS, Delivery, End, Job, Outcome, Reply, State
+from bot.model import ARROWS, Delivery, End, Job, Outcome, Reference, Reply, State
 
 # More than anybody will ever have at once.
 NO_LIMIT = 2**31 - 1
@@ -83,12 +83,21 @@ _HEAD_TURN = sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUE
 _TURN_UNDER_WAY = sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(_UNDER_WAY))
 
 
-def amend(conn: sa.Connection, reply_id: str, *, prompt: str) -> int:
-    """Complete the prompt of jobs that are still `received`: the rest stood in a file."""
+def amend(
+    conn: sa.Connection,
+    reply_id: str,
+    *,
+    prompt: str,
+    references: Sequence[Reference] | None = None,
+) -> int:
+    """Complete jobs that are still `received`: the rest of a prompt, addresses that live."""
+    values: dict[str, Any] = {"prompt": prompt, "unfinished": False}
+    if references is not None:
+        values["refs"] = [each.dump() for each in references]
     return conn.execute(
         sa.update(jobs)
         .where(jobs.c.reply_id == reply_id, jobs.c.state == State.RECEIVED)
-        .values(prompt=prompt, unfinished=False)
+        .values(values)
     ).rowcount
 
 
@@ -158,25 +167,30 @@ _NEXT = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_OTHERS = jobs.alias("others")
-# What a person has under way, jobs that a submitter holds at this moment included.
-_RUNNING = (
-    sa.select(sa.func.count())
-    .where(
-        _OTHERS.c.user_id == jobs.c.user_id,
-        sa.or_(
-            _OTHERS.c.state.in_(_UNDER_WAY),
-            sa.and_(_OTHERS.c.state == State.QUEUED, _OTHERS.c.lease_until > _NOW),
-        ),
-    )
-    .correlate(jobs)
-    .scalar_subquery()
+_OTHERS, _HELD = jobs.alias("others"), jobs.alias("held")
+
+
+def _running(user: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    """What a person has under way."""
+    theirs = sa.and_(_OTHERS.c.user_id == user, _OTHERS.c.state.in_(_UNDER_WAY))
+    return sa.select(sa.func.count()).select_from(_OTHERS).where(theirs).scalar_subquery()
+
+
+# Who is at the limit by jobs that a submitter holds at this moment. Found once for a claim: who has
+# a thousand in the queue must not have them searched for each of the thousand.
+_LIMIT: sa.BindParameter[int] = sa.bindparam("running_limit")
+_AT_LIMIT = (
+    sa.select(_HELD.c.user_id)
+    .where(_HELD.c.state == State.QUEUED, _HELD.c.lease_until > _NOW)
+    .group_by(_HELD.c.user_id)
+    .having(sa.func.count() + _running(_HELD.c.user_id) >= _LIMIT)
 )
+_FAIR = _NEXT.where(_running(jobs.c.user_id) < _LIMIT, jobs.c.user_id.not_in(_AT_LIMIT))
 _CLAIM, _CLAIM_FAIRLY = (
     sa.update(jobs)
     .where(jobs.c.id == candidate.scalar_subquery(), jobs.c.state == _BEFORE)
     .returning(jobs)
-    for candidate in (_NEXT, _NEXT.where(sa.bindparam("running_limit") > _RUNNING))
+    for candidate in (_NEXT, _FAIR)
 )
 
 
@@ -185,6 +199,29 @@ def freeze(conn: sa.Connection, job_id: str, *, worker: str, body: bytes, now: d
     guards = {"this": job_id, "before": State.QUEUED, "worker": worker}
     frozen = {"state": State.SUBMITTING, "body": body, "first_post_at": now}
     return bool(conn.execute(_MINE, {**guards, **frozen}).rowcount)
+
+
+def begin(
+    conn: sa.Connection,
+    *,
+    worker: str,
+    now: datetime,
+    lease: timedelta,
+    body: Callable[[Job], bytes | None],
+    running_limit: int = NO_LIMIT,
+) -> Job | None:
+    """Claim the next job to submit and freeze its request with it: one transaction, not two.
+
+    `body` makes the request of a queued job and must be a pure function of it; for None the job
+    stays queued under the lease.
+    """
+    job = claim_queued(conn, worker=worker, now=now, lease=lease, running_limit=running_limit)
+    if job is None or job.state is not State.QUEUED:
+        return job
+    request = body(job)
+    if request is None or not freeze(conn, job.id, worker=worker, body=request, now=now):
+        return job
+    return job.evolve(state=State.SUBMITTING, body=request, first_post_at=now)
 
 
 def resend_at(conn: sa.Connection, job_id: str, *, worker: str, due_at: datetime) -> bool:
@@ -286,6 +323,13 @@ def job_of(conn: sa.Connection, job_id: str) -> Job | None:
     """A job by its id, whatever its state."""
     row = conn.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
     return None if row is None else rows.job(row)
+
+
+def settled_fact(conn: sa.Connection, name: str, *, value: str) -> str:
+    """A small fact that is kept once and for all: this value, or the one that was first."""
+    insert = INSERTS[conn.dialect.name](facts).values(name=name, value=value)
+    conn.execute(insert.on_conflict_do_nothing(index_elements=["name"]))
+    return str(conn.scalar(sa.select(facts.c.value).where(facts.c.name == name)))
 
 
 def fact(conn: sa.Connection, name: str) -> str | None:

@@ -20,6 +20,10 @@ FILE_LIMIT = 20 * 1024 * 1024  # since September 2026
 USER, GUILD, CHANNEL = ((300_000_000_000 + n) << 22 for n in (300, 400, 500))
 SUBCOMMAND, STRING, INTEGER, BOOLEAN, ATTACHMENT, NUMBER = 1, 3, 4, 5, 11, 10
 FILE_UPLOAD = 19
+PRIVATE_CHANNEL = 2
+# Who lacks one of these in a server that did not add the app gets every answer privately
+# (documentation, "Installation Context" and "Permissions").
+OUTSIDE = places.SEND_MESSAGES | places.USE_EXTERNAL_APPS
 SINGLE = frozenset({4, 21, 23})  # components of a form with one value: text, radio, checkbox
 
 Json = dict[str, Any]
@@ -30,9 +34,13 @@ File = tuple[str, bytes]
 class Setting:
     """Who asks, where, and under which circumstances.
 
-    `guild=None` is a direct message with the bot, or (context 2) somebody else's conversation.
-    `owners`: who installed the app here, {"0": guild, "1": user}; by default the guild alone.
-    `hidden`: Discord makes every answer private (the person may not use external apps here).
+    `guild=None` is a direct message with the bot, or (context 2) somebody else's conversation:
+    with `other`, or a group's.
+    `owners`: who installed the app here, {"0": guild, "1": user}; by default the guild alone. A
+    press and a form belong to whoever their message belongs to, whoever presses.
+    `permissions`: the person's; without those to send messages or to use external apps every
+    answer of an app that only they installed is made private. `hidden`: it is, whatever the cause.
+    `app_permissions`: by default what Discord documents for the place.
     `age`: how many seconds ago it happened (a late or replayed event).
     """
 
@@ -43,8 +51,10 @@ class Setting:
     guild_locale: str = "en-US"
     owners: Mapping[str, int] | None = None
     attachment_size_limit: int = FILE_LIMIT
-    app_permissions: int = places.ALL_PERMISSIONS
+    app_permissions: int | None = None
+    permissions: int = places.ALL_PERMISSIONS
     context: int | None = None
+    other: int | None = None
     hidden: bool = False
     age: float = 0.0
 
@@ -59,8 +69,10 @@ class Circumstances(TypedDict, total=False):
     guild_locale: str
     owners: Mapping[str, int] | None
     attachment_size_limit: int
-    app_permissions: int
+    app_permissions: int | None
+    permissions: int
     context: int | None
+    other: int | None
     hidden: bool
     age: float
 
@@ -178,8 +190,9 @@ class People:
             present = setting.owners is None or "0" in setting.owners
             channel_id = CHANNEL if setting.channel is None else setting.channel
             return self._places.server_channel(channel_id, guild_id=setting.guild, present=present)
-        if setting.context == 2:  # noqa: PLR2004 (PRIVATE_CHANNEL)
-            return self._places.private(setting.channel or CHANNEL + 1)
+        if setting.context == PRIVATE_CHANNEL:
+            default = CHANNEL + 1 if setting.other is None else CHANNEL + 2
+            return self._places.private(setting.channel or default, other=setting.other)
         return self._places.direct(setting.user)
 
     def _known(self, name: str, guild: int | None) -> Json:
@@ -246,9 +259,14 @@ class People:
         source: Message | None = None,
     ) -> Asked:
         guild = channel.guild_id
-        owners = setting.owners
-        if owners is None:
-            owners = {"0": guild or 0}
+        owners = setting.owners or _owners(channel, source, setting.user)
+        alone = "0" not in owners
+        lacking = guild is not None and setting.permissions & OUTSIDE != OUTSIDE
+        if alone or guild is not None:
+            self._places.saw(setting.user, shared=not alone)
+        may = setting.app_permissions
+        if may is None:
+            may = _app_permissions(channel, alone=alone)
         made = Asked(
             id=self._clock.mint(age=setting.age),
             token=secrets.token_urlsafe(96),
@@ -258,8 +276,8 @@ class People:
             user_id=setting.user,
             created=self._clock() - setting.age,
             file_limit=setting.attachment_size_limit,
-            hidden=setting.hidden,
-            alone="0" not in owners,
+            hidden=setting.hidden or (alone and lacking),
+            alone=alone,
             source=source,
         )
         context = {"guild": 0, "dm": 1, "private": 2}[channel.kind]
@@ -273,7 +291,7 @@ class People:
             "channel": channel.view(),
             "channel_id": str(channel.id),
             "locale": setting.locale,
-            "app_permissions": str(setting.app_permissions),
+            "app_permissions": str(may),
             "attachment_size_limit": setting.attachment_size_limit,
             "authorizing_integration_owners": {key: str(value) for key, value in owners.items()},
             "context": context if setting.context is None else setting.context,
@@ -283,12 +301,29 @@ class People:
         if guild is None:
             event["user"] = places.user(setting.user)
         else:
-            event["member"] = places.member(setting.user)
+            event["member"] = places.member(setting.user, permissions=setting.permissions)
             event["guild_id"] = str(guild)
             event["guild_locale"] = setting.guild_locale
             event["guild"] = {"id": str(guild), "locale": setting.guild_locale, "features": []}
         made.event.update(event)
         return made
+
+
+def _owners(channel: places.Channel, source: Message | None, user: int) -> Mapping[str, int]:
+    """Who authorized it: what a message came from decides for its components."""
+    if source is not None and source.asked_by is not None:
+        kept: Mapping[str, str] = source.asked_by["authorizing_integration_owners"]
+        return {key: int(value) for key, value in kept.items()}
+    return {"1": user} if channel.kind == "private" else {"0": channel.guild_id or 0}
+
+
+def _app_permissions(channel: places.Channel, *, alone: bool) -> int:
+    """What the app may do there."""
+    if channel.kind == "dm":
+        return places.GUEST | places.USE_EXTERNAL_EMOJIS
+    if alone:
+        return places.GUEST
+    return places.ALL_PERMISSIONS
 
 
 def _command_data(name: str, known: Json, *, kind: int) -> Json:

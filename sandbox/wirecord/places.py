@@ -16,6 +16,10 @@ Kind = Literal["guild", "dm", "private"]
 
 GUILD_TEXT, DM, GROUP = 0, 1, 3
 ALL_PERMISSIONS = (1 << 53) - 1
+SEND_MESSAGES, EMBED_LINKS, ATTACH_FILES = 1 << 11, 1 << 14, 1 << 15
+MENTION_EVERYONE, USE_EXTERNAL_EMOJIS, USE_EXTERNAL_APPS = 1 << 17, 1 << 18, 1 << 50
+# What an app may do where it is a guest (documentation, "Interaction Object", app_permissions).
+GUEST = ATTACH_FILES | EMBED_LINKS | MENTION_EVERYONE
 
 CANNOT_DM = "Cannot send messages to this user"
 NO_MUTUAL = "Cannot send messages to this user due to having no mutual guilds"
@@ -29,7 +33,7 @@ class Channel:
     id: int
     kind: Kind
     guild_id: int | None = None
-    recipient: int | None = None
+    recipient: int | None = None  # of a DM; a "private" one without is a group
     present: bool = True  # whether the bot itself is there
 
     def view(self) -> dict[str, Any]:
@@ -52,19 +56,24 @@ class Channel:
             }
         people = [user(self.recipient)] if self.recipient is not None else []
         shown: dict[str, Any] = {"id": str(self.id), "recipients": people, "flags": 0}
-        if self.kind == "private":
+        if self.kind == "private" and self.recipient is None:
             return shown | {"type": GROUP, "name": None, "icon": None, "owner_id": None}
         return shown | {"type": DM, "last_message_id": None}
 
 
 @dataclass(slots=True)
 class Places:
-    """All channels that were ever named, and who refuses direct messages."""
+    """All channels that were ever named, and who takes no direct messages.
+
+    Nobody does who installed the app for themselves and shares no server with it.
+    """
 
     clock: Clock
     _channels: dict[int, Channel] = field(default_factory=dict)
     _direct: dict[int, Channel] = field(default_factory=dict)
     _refusing: dict[int, tuple[int, str]] = field(default_factory=dict)
+    _guests_of: set[int] = field(default_factory=set)  # people seen where the bot is not
+    _met: set[int] = field(default_factory=set)  # people seen in servers with the bot
 
     def server_channel(self, channel_id: int, *, guild_id: int, present: bool) -> Channel:
         """A server's channel; `present`: whether the bot is a member there."""
@@ -74,9 +83,9 @@ class Places:
         channel.present = present
         return channel
 
-    def private(self, channel_id: int) -> Channel:
-        """A conversation the bot has no part in."""
-        fresh = Channel(channel_id, "private", present=False)
+    def private(self, channel_id: int, *, other: int | None = None) -> Channel:
+        """A conversation the bot has no part in: with this other person, or of a group."""
+        fresh = Channel(channel_id, "private", recipient=other, present=False)
         return self._channels.setdefault(channel_id, fresh)
 
     def direct(self, user_id: int) -> Channel:
@@ -86,6 +95,10 @@ class Places:
             channel = Channel(self.clock.mint(), "dm", recipient=user_id)
             self._direct[user_id] = self._channels[channel.id] = channel
         return channel
+
+    def saw(self, user_id: int, *, shared: bool) -> None:
+        """Somebody used the app: in a server that has it, or where only a person brought it."""
+        (self._met if shared else self._guests_of).add(user_id)
 
     def refuse_direct(self, user_id: int, *, code: int, at: str) -> None:
         """Let this person take no direct messages: refused at "open" or at "send"."""
@@ -108,7 +121,8 @@ class Places:
         return channel
 
     def _object(self, user_id: int, occasion: str) -> None:
-        code, at = self._refusing.get(user_id, (0, ""))
+        stranger = user_id in self._guests_of - self._met
+        code, at = self._refusing.get(user_id, (50278, "send") if stranger else (0, ""))
         if at == occasion:
             raise wire.RefusedError(403, code=code, message=DM_REFUSALS.get(code, "Forbidden"))
 
@@ -126,8 +140,8 @@ def user(user_id: int, *, name: str = "", bot: bool = False) -> dict[str, Any]:
     }
 
 
-def member(user_id: int) -> dict[str, Any]:
-    """A member object, with all permissions."""
+def member(user_id: int, *, permissions: int = ALL_PERMISSIONS) -> dict[str, Any]:
+    """A member object, with all permissions or these."""
     return {
         "user": user(user_id),
         "nick": None,
@@ -140,7 +154,7 @@ def member(user_id: int) -> dict[str, Any]:
         "pending": False,
         "flags": 0,
         "communication_disabled_until": None,
-        "permissions": str(ALL_PERMISSIONS),
+        "permissions": str(permissions),
     }
 
 

@@ -214,9 +214,13 @@ class Wirecord:
 
     # --- by hand ----------------------------------------------------------------------------------
 
-    def move_clock(self, seconds: float) -> None:
-        """Let time pass at once: deadlines, tokens, nonces and links age."""
-        self.clock.move(seconds)
+    def move_clock(self, seconds: float, *, ids: bool = True) -> None:
+        """Let time pass at once: deadlines, tokens, nonces and links age.
+
+        Whoever reads an id's age off the machine's clock would take ids of later for ids of the
+        future; without `ids` new ones stay at the machine's time.
+        """
+        self.clock.move(seconds, ids=ids)
 
     def fault(
         self,

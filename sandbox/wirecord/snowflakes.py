@@ -16,20 +16,22 @@ class Clock:
     """Unix seconds from `source`, plus whatever `move` added."""
 
     def __init__(self, source: Callable[[], float]) -> None:
-        self._source, self._offset = source, 0.0
+        self._source, self._offset, self._held = source, 0.0, 0.0
         self._numbers = itertools.count(1)
 
     def __call__(self) -> float:
         """Now, in Unix seconds."""
         return self._source() + self._offset
 
-    def move(self, seconds: float) -> None:
-        """Let this much time pass at once."""
+    def move(self, seconds: float, *, ids: bool = True) -> None:
+        """Let this much time pass at once; new ids do not tell of it without `ids`."""
         self._offset += seconds
+        if not ids:
+            self._held += seconds
 
     def mint(self, *, age: float = 0.0) -> int:
         """A new id, made `age` seconds ago."""
-        return snowflake(self() - age) | (next(self._numbers) & 0x3FFFFF)
+        return snowflake(self() - self._held - age) | (next(self._numbers) & 0x3FFFFF)
 
 
 def snowflake(seconds: float) -> int:

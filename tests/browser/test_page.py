@@ -103,7 +103,7 @@ async def test_four_pictures_come_while_another_ask_is_cancelled(visit):
     async with visit({"member_running": 1, "seconds": (2.0, 6.0, 2.0)}) as visitor:
         await visitor.ask("imagine", prompt="a red fox in the snow", count="4")
         await visitor.ask("imagine", prompt="a lighthouse at night")
-        await visitor.sees("before yours.")
+        await visitor.sees("of your other pictures")
         await visitor.message.get_by_role("button", name="Cancel").click()
         await visitor.sees("Cancelled")
         await visitor.sees("Nothing was made and nothing was counted.")

@@ -81,7 +81,7 @@ class Visitor:
         for name, path in (files or {}).items():
             await self._add(name)
             await self.page.locator(f"input[type=file][data-option={name}]").set_input_files(path)
-        await self.page.get_by_role("button", name="Send").click()
+        await self.page.get_by_role("button", name="Send", exact=True).click()
         # The page is ready for the next command when its composer is back.
         await expect(self.page.get_by_role("textbox", name="Message")).to_be_visible()
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, queue, schema, verbs
+from bot.ledger import asks, deliveries, queue, schema, verbs
 from bot.model import State
 from tests import build
 
@@ -39,10 +39,10 @@ async def confirm(ledger, reply):
     assert moved == len(reply.jobs)
 
 
-def press(pressed, *, after=0.0, **changes):
+def press(pressed, *, after=0.0, by=None, **changes):
     """What a press of the button of a reply asks for, so many seconds later."""
     reply = build.reply(now=NOW + after * SECOND, **changes)
-    return reply.evolve(made_from=pressed.id)
+    return reply.evolve(made_from=pressed.id, made_by=by)
 
 
 def counted(conn):
@@ -71,6 +71,38 @@ async def test_presses_of_several_people_that_race_are_a_wish_each(ledger):
     taken = await asyncio.gather(*(receive(ledger, wish) for wish in wishes))
     people = sorted(reply.target.user_id for reply in taken if reply is not None)
     assert people == [1, 2, 3, 4, 5]
+
+
+# What a press writes down: the verb, and of a select what was chosen.
+PRESSES = ["again", "edit", "remix", "2k", "successor", "ratio:16:9", "ratio:9:16"]
+
+
+@pytest.mark.parametrize("by", PRESSES)
+async def test_every_button_pressed_twice_at_once_is_one_wish(ledger, by):
+    pressed = await shown(ledger)
+    wishes = [press(pressed, by=by) for _ in range(4)]
+    taken = await asyncio.gather(*(receive(ledger, wish) for wish in wishes))
+    [won] = [reply for reply in taken if reply is not None]
+    await confirm(ledger, won)
+    assert await receive(ledger, press(pressed, by=by, after=4.9)) is None
+    assert await receive(ledger, press(pressed, by=by, after=5)) is not None
+    assert await ledger.run(rows) == (3, 3)
+
+
+async def test_every_button_of_a_card_has_a_wish_of_its_own(ledger):
+    pressed = await shown(ledger)
+    wishes = [press(pressed, by=by) for by in PRESSES for _ in range(2)]
+    taken = await asyncio.gather(*(receive(ledger, wish) for wish in wishes))
+    assert sorted(reply.made_by for reply in taken if reply is not None) == sorted(PRESSES)
+
+
+async def test_a_message_that_is_gone_is_forgotten_and_its_copies_are_not_it(ledger):
+    reply = await shown(ledger)
+    assert not await ledger.run(deliveries.forget_message, reply.id, message_id=99)
+    assert (await ledger.run(verbs.reply_of, reply.id)).target.message_id == 7
+    assert await ledger.run(deliveries.forget_message, reply.id, message_id=7)
+    assert (await ledger.run(verbs.reply_of, reply.id)).target.message_id is None
+    assert not await ledger.run(deliveries.forget_message, reply.id, message_id=7)
 
 
 async def test_presses_of_two_buttons_are_two_wishes(ledger):

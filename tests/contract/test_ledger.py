@@ -61,6 +61,10 @@ async def freeze(ledger, job_id, *, worker="ada", body=b"{}", now=NOW):
     return await ledger.run(verbs.freeze, job_id, worker=worker, body=body, now=now)
 
 
+async def begin(ledger, *, worker="ada", now=NOW, body=lambda _: b"{}"):
+    return await ledger.run(verbs.begin, worker=worker, now=now, lease=LEASE, body=body)
+
+
 async def settle(ledger, job_id, *, outcome=None, now=NOW):
     outcome = outcome or build.pictures()
     return await ledger.run(verbs.settle, job_id, outcome=outcome, now=now)
@@ -562,6 +566,37 @@ class TestLeases:
         assert (again.id, again.attempts) == (first.jobs[0].id, 1)
         assert (await claim(ledger, now=due)).id == third.jobs[0].id
 
+    async def test_to_begin_is_to_claim_and_to_freeze_at_once(self, ledger):
+        [asked] = (await queued(ledger)).jobs
+        begun = await begin(ledger, body=lambda job: job.id.encode())
+        found = await ledger.run(verbs.job_of, asked.id)
+        assert begun == found
+        assert (found.state, found.first_post_at) == (State.SUBMITTING, NOW)
+        assert found.body == asked.id.encode()
+        assert await begin(ledger, worker="eve") is None, "ada holds it"
+        assert await ledger.run(verbs.submitted, asked.id, task_id="task-1", now=NOW)
+
+    async def test_a_job_without_a_request_stays_queued_with_whoever_began_it(self, ledger):
+        [asked] = (await queued(ledger)).jobs
+        begun = await begin(ledger, body=lambda _: None)
+        assert (begun.id, begun.state, begun.body) == (asked.id, State.QUEUED, None)
+        assert await begin(ledger, worker="eve", body=lambda _: None) is None
+        assert not await freeze(ledger, asked.id, worker="eve")
+        assert await settle(ledger, asked.id)
+
+    async def test_a_post_to_repeat_keeps_its_bytes(self, ledger):
+        await job_in(ledger, State.SUBMITTING)
+        later = NOW + 2 * LEASE
+        begun = await begin(ledger, worker="eve", now=later, body=lambda _: b"other")
+        assert (begun.state, begun.body, begun.first_post_at) == (State.SUBMITTING, b"{}", NOW)
+
+    async def test_workers_that_begin_at_once_never_get_the_same_job(self, ledger):
+        asked = await queued(ledger, count=3)
+        workers = [f"worker-{number}" for number in range(6)]
+        begun = await asyncio.gather(*(begin(ledger, worker=worker) for worker in workers))
+        got = [job.id for job in begun if job is not None]
+        assert sorted(got) == sorted(job.id for job in asked.jobs)
+
     async def test_a_settled_job_is_never_claimed(self, ledger):
         reply = await queued(ledger)
         await settle(ledger, reply.jobs[0].id)
@@ -748,7 +783,34 @@ class TestReplies:
         assert (shown.target.token, shown.noted) == ("click", False)
         assert await claim_reply(ledger) is None
 
-    @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.UNDELIVERABLE])
+    async def test_what_no_route_reached_begins_again_with_the_clicks_token(self, ledger):
+        reply = await ready(ledger)
+        await claim_reply(ledger)
+        await ledger.run(
+            deliveries.step_on, reply.id, worker="ada", rung=model.Rung.DM, now=NOW + SECOND
+        )
+        await close(ledger, reply.id, delivery=Delivery.UNDELIVERABLE)
+        click = build.target(token="click")
+        shown = await ledger.run(
+            deliveries.reopen, reply.id, target=click, now=NOW, of=deliveries.KEPT
+        )
+        assert (shown.delivery, shown.target.token) == (Delivery.OPEN, "click")
+        assert shown.rung is None
+        assert (await claim_reply(ledger)).id == reply.id
+
+    async def test_a_press_does_not_make_a_message_under_way_forgotten(self, ledger):
+        reply = await ready(ledger)
+        await claim_reply(ledger)
+        await ledger.run(
+            deliveries.step_on, reply.id, worker="ada", rung=model.Rung.DM, now=NOW + SECOND
+        )
+        click = build.target(token="click")
+        kept = deliveries.KEPT
+        assert await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW, of=kept) is None
+        shown = await ledger.run(deliveries.reopen, reply.id, target=click, now=NOW)
+        assert shown.rung is model.Rung.DM
+
+    @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.CANCELLED])
     async def test_what_is_over_is_not_shown_again(self, ledger, delivery):
         reply = await ready(ledger)
         await claim_reply(ledger)

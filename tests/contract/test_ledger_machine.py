@@ -414,13 +414,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks, own=st.booleans())
     def show(self, pick, own):
         parked = [
-            asked for asked in self.asked if self.replies[asked.id].delivery is Delivery.PARKED
+            asked for asked in self.asked if self.replies[asked.id].delivery in deliveries.KEPT
         ]
         asked = (parked or self.asked)[pick % len(parked or self.asked)]
         reply = self.replies[asked.id]
         click = build.target(user_id=asked.target.user_id if own else 0, now=self.now)
         shown = self.run(deliveries.reopen, asked.id, target=click, now=self.now)
-        wanted = own and reply.delivery in {Delivery.OPEN, Delivery.PARKED}
+        wanted = own and reply.delivery in {Delivery.OPEN, *deliveries.KEPT}
         assert (shown is not None) == wanted
         if wanted:
             reply.delivery, reply.noted = Delivery.OPEN, False
@@ -529,8 +529,8 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         for row in found["replies"]:
             before = self.seen.get(row["id"], Delivery.OPEN)
-            shown = (Delivery.PARKED, Delivery.OPEN)
-            assert before in {Delivery.OPEN, row["delivery"]} or (before, row["delivery"]) == shown
+            shown = before in deliveries.KEPT and row["delivery"] == Delivery.OPEN
+            assert before in {Delivery.OPEN, row["delivery"]} or shown
             self.seen[row["id"]] = row["delivery"]
 
 

@@ -215,16 +215,19 @@ class Scene:
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, ledger: Path | None = None, **hiapi: Any) -> AsyncIterator[Scene]:
+async def opened(
+    folder: Path, *, ledger: Path | None = None, keep_bytes: bool = False, **hiapi: Any
+) -> AsyncIterator[Scene]:
     """A scene without a process; every process started in it ends with it.
 
-    `ledger` is copied to begin with; the rest goes to HiAPI's stand-in.
+    `ledger` is copied to begin with; with `keep_bytes` Discord serves what the bot uploads; the
+    rest goes to HiAPI's stand-in.
     """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 (a moment, and only ours)
     options = {"seconds": (0.1, 0.3, 0.1), "requests_per_minute": None, **hiapi}
     async with AsyncExitStack() as stack:
         standin = await stack.enter_async_context(StandIn(**options))
-        discord = await stack.enter_async_context(Wirecord())
+        discord = await stack.enter_async_context(Wirecord(keep_bytes=keep_bytes))
         scene = Scene(discord, standin, folder)
         if ledger is not None:
             shutil.copy(ledger, scene.database)

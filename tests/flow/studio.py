@@ -195,7 +195,9 @@ class Studio:
     async def restarted(self, **changes: Any) -> AsyncIterator[App]:
         """Another process on the same database takes the place of this one, which just stops."""
         settings = self.app.settings.model_copy(update=changes)
-        async with apps.opened(settings, clock=self.clock, shard_count=1) as app:
+        async with apps.opened(
+            settings, clock=self.clock, shard_count=1, discord_files=self.world.files
+        ) as app:
             await self.env.restart_bot(app.bot)
             self._wire = None
             await app.tracker.load((settings.imagine_model, settings.remix_model))

@@ -350,10 +350,11 @@ async def test_no_prompt_no_name_and_no_private_picture_is_ever_shown(open_admin
                 assert (await ask(address(studio, f"/picture/{job.id}")))[0] == 404
 
 
-async def test_a_picture_whose_address_died_is_missing_and_asked_for_once(open_admin, clock):
-    async with open_admin() as studio:
+async def test_a_picture_that_is_nowhere_is_missing_and_asked_for_once(open_admin, clock):
+    async with open_admin(keep_originals_days=0) as studio:
         result = await studio.imagine()
         await studio.finish()
+        studio.env.backend.delete_message(studio.channel.id, result.response.id)
         [job] = (await studio.reply(result)).jobs
         planted = studio.hiapi.fault(faults.status(404), on="file", times=100)
         for _ in range(3):

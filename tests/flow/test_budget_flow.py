@@ -204,7 +204,9 @@ async def plant(
             moved=lambda _: None,
         )
         receiver = Callbacks(secret=SECRET, clock=clock, told=tracker.told, hinted=tracker.hinted)
-        web = WebServer(host="127.0.0.1", port=0, check=_well, callback=receiver.receive)
+        web = WebServer(
+            host="127.0.0.1", port=0, check=_well, callback=receiver.receive, kept=_nothing
+        )
         await web.start()
         stack.push_async_callback(web.stop)
         address = f"http://127.0.0.1:{web.port}{CALLBACK_PATH}{{}}".format
@@ -230,6 +232,10 @@ async def plant(
 def _hurry(connection: Any, _record: object) -> None:
     """Nothing here survives a power failure anyway."""
     connection.execute("PRAGMA synchronous=OFF")
+
+
+async def _nothing(_token: str) -> None:
+    """Nothing is kept here."""
 
 
 async def _well() -> str | None:

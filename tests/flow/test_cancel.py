@@ -144,11 +144,11 @@ class Verb:
 
 async def test_a_cancel_just_before_the_request_is_frozen_stops_it(studio, monkeypatch):
     result = await asked(studio)
-    freezing = Verb(studio, monkeypatch, verbs.freeze, after=False)
+    beginning = Verb(studio, monkeypatch, verbs.begin, after=False)
     sending = asyncio.create_task(studio.app.submitter.step())
-    await freezing.reached.wait()
+    await beginning.reached.wait()
     await cancel(studio, result)
-    freezing.let_go.set()
+    beginning.let_go.set()
     await sending
     assert NOTHING_MADE in studio.shown(result).text
     assert studio.hiapi.tasks.requests["create"] == 0
@@ -159,11 +159,11 @@ async def test_a_cancel_just_before_the_request_is_frozen_stops_it(studio, monke
 
 async def test_a_cancel_just_after_the_request_is_frozen_counts(studio, monkeypatch):
     result = await asked(studio)
-    freezing = Verb(studio, monkeypatch, verbs.freeze, after=True)
+    beginning = Verb(studio, monkeypatch, verbs.begin, after=True)
     sending = asyncio.create_task(studio.app.submitter.step())
-    await freezing.reached.wait()
+    await beginning.reached.wait()
     await cancel(studio, result)
-    freezing.let_go.set()
+    beginning.let_go.set()
     await sending
     assert ONE_COUNTS in studio.shown(result).text
     assert len(studio.hiapi.tasks.bills) == await studio.counted() == 1
@@ -299,13 +299,10 @@ async def test_an_edit_under_way_ends_before_the_card_that_says_cancelled(studio
     assert not studio.app.progress._edits
 
 
-@pytest.mark.parametrize("read", [verbs.reply_of, queue.standing])
-async def test_a_card_that_is_being_written_when_the_cancel_comes_is_not_sent(
-    studio, monkeypatch, read
-):
+async def test_a_card_that_is_being_written_when_the_cancel_comes_is_not_sent(studio, monkeypatch):
     """What progress read before the cancel may not be shown after it."""
     result = await studio.imagine("a red fox")
-    reading = Verb(studio, monkeypatch, read, after=True)
+    reading = Verb(studio, monkeypatch, queue.seen, after=True)
     showing = asyncio.create_task(studio.app.progress.step())
     await reading.reached.wait()
     await at_once(studio, result)

@@ -6,6 +6,7 @@ import pkgutil
 
 import discord
 import pytest
+from discord import app_commands
 from structlog.testing import capture_logs
 
 import cogs
@@ -30,6 +31,9 @@ async def test_names_do_not_clash_and_texts_fit(studio):
     assert len(names) == len(set(names))
     for command in commands:
         told = command.to_dict(studio.app.bot.tree)
+        if isinstance(command, app_commands.ContextMenu):
+            assert 1 <= len(command.name) <= 32
+            continue
         options = told["options"]
         assert len(options) <= 25
         assert len({option["name"] for option in options}) == len(options)
@@ -42,6 +46,26 @@ async def test_names_do_not_clash_and_texts_fit(studio):
         required = [option["required"] for option in options]
         assert required == sorted(required, reverse=True)
         assert len(json.dumps(told)) < 8000
+
+
+@pytest.mark.parametrize(
+    ("settings", "installs", "contexts"),
+    [
+        ({"allow_user_install": True}, [0, 1], [0, 1, 2]),
+        ({"allow_user_install": False}, [0], [0, 1]),
+        ({"allow_user_install": False, "allow_dms": False}, [0], [0]),
+    ],
+)
+async def test_menus_are_offered_where_commands_are(open_studio, settings, installs, contexts):
+    async with open_studio(**settings) as studio:
+        [put] = studio.sent("PUT", PUT)
+        told = {each["name"]: each for each in put.json}
+        assert {"Remix": 3, "Remix avatar": 2}.items() <= {
+            name: each["type"] for name, each in told.items()
+        }.items()
+        for each in told.values():
+            assert sorted(each["integration_types"]) == installs
+            assert sorted(each["contexts"]) == contexts
 
 
 async def test_commands_do_not_ask_for_rights_or_intents(studio):
@@ -77,7 +101,7 @@ async def test_a_closed_ledger_is_no_riddle_to_the_person(studio):
     with capture_logs() as logs:
         result = await studio.imagine()
     assert "cannot write your request down right now" in studio.said(result)
-    assert [line["event"] for line in logs] == ["reply.not_written"]
+    assert [line["event"] for line in logs] == ["tastes.not_loaded", "reply.not_written"]
     assert not studio.hiapi.tasks.requests
 
 

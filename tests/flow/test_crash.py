@@ -107,8 +107,7 @@ async def promised(scene: Scene, moment: str, *, ahead: float = 0.0, **settings:
 for moment in ("before:confirm", "inside:confirm"):
     play(functools.partial(promised, moment=moment, ahead=ABANDONED), title=moment)
 for moment in (
-    *("after:confirm", "inside:claim_queued", "after:claim_queued"),
-    *("before:freeze", "inside:freeze", "after:freeze"),
+    *("after:confirm", "inside:begin", "after:begin"),
     *("before:submitted", "inside:submitted", "after:submitted"),
     *("before:settle", "inside:settle", "after:settle"),
     *("inside:claim_reply", "after:claim_reply"),

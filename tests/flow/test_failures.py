@@ -26,10 +26,13 @@ async def failed_with(studio, result, code: Code) -> None:
     [job] = reply.jobs
     assert (reply.delivery, job.state) == ("delivered", "settled")
     words = WORDS[code]
-    heading, byline, advice, footer = card.text.split("\n")
+    heading, byline, advice, *more, footer = card.text.split("\n")
     assert heading == f"### {words.title}"
     assert byline.startswith(f"<@{studio.member.id}>")
     assert advice == words.advice
+    # Only where a model is unavailable there is more to say.
+    instead = studio.app.intake.catalog.instead(job.request).id
+    assert [instead in line for line in more] == [True] * (code is Code.MODEL_GONE)
     assert card.footer.endswith(f" · {short_id(job.id)}")
     assert card.gallery == card.message.attachments == []
     assert card.message.components[0]["accent_color"] == 0xC4473A

@@ -3,6 +3,7 @@
 import aiohttp
 
 from bot import app as apps
+from bot import web
 
 
 async def ask(app, path: str) -> tuple[int, dict[str, str]]:
@@ -40,3 +41,12 @@ async def test_nothing_else_is_served(studio):
                 assert "secret garden" not in await answer.text()
         async with session.post(f"{address}/readyz") as answer:
             assert answer.status == 405
+
+
+async def test_a_nonce_is_proven_and_nothing_else_is_said(studio):
+    nonce, key = "n" * 32, studio.app.settings.discord_token.get_secret_value()
+    status, told = await ask(studio.app, f"/readyz?nonce={nonce}")
+    assert (status, told) == (200, {"status": "ready", "proof": web.proof(nonce, key=key)})
+    assert web.proof(nonce, key="another") != told["proof"] != web.proof("m" * 32, key=key)
+    for refused in ("", "n" * 15, "n" * 65, "<script>alert(1)</script>", "nonce%0d%0aSet-Cookie:1"):
+        assert await ask(studio.app, f"/readyz?nonce={refused}") == (200, {"status": "ready"})

@@ -99,8 +99,8 @@ async def test_every_choice_of_the_models_is_offered_and_no_other(studio):
     offered = {
         (command["name"], option["name"]): [choice["value"] for choice in option["choices"]]
         for command in put.json
-        for option in command["options"]
-        if "choices" in option
+        for option in command.get("options", ())
+        if "choices" in option and command["name"] in ("imagine", "remix")
     }
     assert set(offered) == {
         (command, option)

@@ -57,7 +57,7 @@ async def test_direct_messages_are_not_offered_where_they_are_not_allowed(open_s
     async with open_studio(allow_dms=False) as studio:
         person = studio.env.create_user("friend")
         assert person.available_commands() == ()
-        assert set(studio.member.available_commands(studio.channel)) == {"imagine", "remix"}
+        assert {"imagine", "remix"} <= set(studio.member.available_commands(studio.channel))
         with pytest.raises(simcord.SetupError):
             await person.slash("imagine", prompt="a red fox")
 

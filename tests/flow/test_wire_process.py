@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.hiapi import StandIn
-from sandbox.wirecord import server
+from sandbox.wirecord import asking, places, server
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ async def discord():
 
 
 @asynccontextmanager
-async def easel(discord, hiapi, folder):
+async def easel(discord, hiapi, folder, **changes):
     """The bot as a process of its own, logged in; ends it whatever the test does."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -43,6 +43,7 @@ async def easel(discord, hiapi, folder):
         "WEB_PORT": "0",
         "ADMIN_PORT": "off",
         "PYTHONPATH": str(ROOT),
+        **changes,
     }
     command = ["-m", "sandbox.wirecord.launch", "--base", discord.base, "run"]
     process = await asyncio.create_subprocess_exec(
@@ -80,4 +81,29 @@ async def test_a_command_becomes_a_picture_and_sigterm_ends_well(discord, hiapi,
         asked_at = time.monotonic()
         assert await asyncio.wait_for(process.wait(), 10) == 0
         assert time.monotonic() - asked_at < 5
+    assert discord.log.invalid == 0
+
+
+@pytest.mark.parametrize("missing", [0, places.USE_EXTERNAL_APPS])
+async def test_a_guest_answers_in_a_group_and_in_a_strange_server(
+    discord, hiapi, tmp_path, missing
+):
+    mine = {"1": asking.USER}
+    async with easel(discord, hiapi, tmp_path, ALLOW_USER_INSTALL="true"):
+        await discord.synced()
+        group = await discord.command(
+            "imagine", {"prompt": "a heron"}, guild=None, context=2, owners=mine, locale="ja"
+        )
+        strange = await discord.command(
+            "imagine",
+            {"prompt": "a bittern"},
+            owners=mine,
+            locale="pt-BR",
+            permissions=places.ALL_PERMISSIONS & ~missing,
+        )
+        assert not (await group.pictured(seconds=20)).ephemeral
+        assert (await strange.pictured(seconds=20)).ephemeral is bool(missing)
+        for asked in (group, strange):
+            assert {edit.how for edit in asked.edits} == {"original"}
+            assert (asked.followups, asked.refusals) == ([], [])
     assert discord.log.invalid == 0

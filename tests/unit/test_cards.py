@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from bot import cards, render
 from bot.cards import CardView
-from bot.render import Card, Press, Shot, Tone, Verb
+from bot.presses import Choice, Press, Verb
+from bot.render import Card, Shot, Tone
 from tests import build
-from tests.unit.test_render import EXPECTED, NOW, ended, shots, under_way
+from tests.unit.test_render import EXPECTED, NOW, ended, shots, shown_before, under_way
 
 LIMIT = 4000  # characters of text in one message of components
 anything = st.text(st.characters(codec=None), max_size=200)
@@ -87,13 +88,18 @@ class TestSize:
         asks = build.request(prompt=prompt, model="m" * 128)
         reply = ended(*[build.pictures()] * count, asks=asks)
         found = shots(reply, *range(count), link=link)
+        parent = shown_before(reply)
         for finished in (
-            render.finished(reply, found, lost={}),
-            render.linked(reply, (link,) * count),
+            render.finished(reply, found, lost={}, parent=parent),
+            render.linked(reply, (link,) * count, parent=parent),
         ):
+            assert finished.lineage is not None
             assert CardView(finished).content_length() <= LIMIT
             assert CardView(finished.simple()).content_length() <= LIMIT
             assert CardView(finished).total_children_count <= 40
+            for row in CardView(finished).walk_children():
+                if isinstance(row, discord.ui.ActionRow):
+                    assert row.width <= 5
 
 
 class TestLayout:
@@ -130,8 +136,46 @@ class TestLayout:
         kinds = [type(item) for item in CardView(plain).walk_children()]
         assert kinds == [discord.ui.TextDisplay, discord.ui.MediaGallery]
 
+    def test_a_row_holds_its_buttons_and_a_select_has_its_own(self):
+        ratios = ("1:1", "16:9")
+        rows = (
+            (Press(Verb.AGAIN, "Again"), Press(Verb.EDIT, "Edit prompt")),
+            (Press(Verb.DELETE, "Delete"),),
+            Choice(Verb.RATIO, "Another ratio…", ratios),
+        )
+        view = CardView(card(rows=rows))
+        shown = [item for item in view.walk_children() if isinstance(item, discord.ui.ActionRow)]
+        labels = [[getattr(item, "label", None) for item in row.children] for row in shown]
+        assert labels == [["Again", "Edit prompt"], ["Delete"], [None]]
+        (select,) = shown[2].children
+        assert select.placeholder == "Another ratio…"
+        assert [(option.label, option.value) for option in select.options] == [
+            (ratio, ratio) for ratio in ratios
+        ]
+        assert select.custom_id == f"job:ratio:{'a' * 16}"
+        assert (select.min_values, select.max_values) == (1, 1)
+
+    def test_a_spoiler_is_blurred_in_the_gallery_and_as_a_file(self):
+        hidden = card(shots=(Shot("1.png", b"1", "first"),), spoiler=True)
+        (item,) = next(
+            g for g in CardView(hidden).walk_children() if isinstance(g, discord.ui.MediaGallery)
+        ).items
+        (file,) = cards.files(hidden)
+        assert item.spoiler
+        assert file.spoiler
+        assert item.media.url == f"attachment://{file.filename}"
+        assert file.filename == "SPOILER_1.png"
+        for bare in (hidden.quiet(), hidden.simple()):
+            assert bare.spoiler, "what is blurred stays so on every card"
+
+    def test_the_lineage_stands_above_the_footer(self):
+        said = texts(CardView(card(lineage="Made from [ABC123](https://discord.com/x)")))[-1]
+        lineage, footer = said.split("\n")
+        assert lineage == "-# Made from [ABC123](https://discord.com/x)"
+        assert footer.startswith("-# model")
+
     def test_a_button_carries_the_reply_and_never_times_out(self):
-        view = CardView(card(presses=(Press(Verb.SHOW, "Show"),)))
+        view = CardView(card(rows=((Press(Verb.SHOW, "Show"),),)))
         (button,) = (b for b in view.walk_children() if isinstance(b, discord.ui.Button))
         assert button.custom_id == f"job:show:{'a' * 16}"
         assert len(button.custom_id) <= 100

@@ -313,7 +313,22 @@ def test_several_pictures_never_exceed_either_limit(pictures, each, total):
     assert sum(len(one.data) for one in fitted) <= total
 
 
-# Small versions -----------------------------------------------------------------------------
+# Thumbnails -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((2000, 1000), (512, 256)), ((10, 3000), (2, 512)), ((40, 30), (40, 30))]
+)
+def test_a_thumbnail_keeps_the_shape_and_never_grows(size, expected):
+    out = io.BytesIO()
+    Image.new("RGB", size, "red").save(out, "PNG")
+    seen = images.probe(images.thumbnail(out.getvalue(), side=512))
+    assert (seen.format, seen.width, seen.height) == ("webp", *expected)
+
+
+def test_a_thumbnail_of_something_else_is_refused():
+    with pytest.raises(images.BadPicture):
+        images.thumbnail(b"no picture", side=512)
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)

@@ -3,23 +3,45 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from bot import clock, model
 from bot.catalog import Catalog, Complaint
+from bot.fetch import Fetcher
 from bot.intake import Ask, Intake
+from bot.keeper import Keeper
 from bot.ledger import verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.schema import days, jobs
+from bot.links import Links
+from bot.messenger import Messenger
 from bot.model import State
 from bot.policy import Place, Policy
+from bot.references import References
 from tests import build
 
 
 async def released(_reply_id: str) -> None:
     """Nothing is shown here."""
+
+
+def references():
+    """Nothing is asked of it here: what these tests ask for has no images."""
+    keeper = Keeper(folder=Path("nowhere"), days=0, megabytes=1, clock=clock.system)
+    links = Links(public_url="", key=bytes(32), life=timedelta(hours=1), clock=clock.system)
+    return References(
+        keeper=keeper,
+        fetcher=Fetcher(),
+        messenger=Messenger(clock=clock.system),
+        links=links,
+        clock=clock.system,
+        queue_max_age=timedelta(hours=2),
+    )
 
 
 def door(ledger, **limits):
@@ -29,6 +51,7 @@ def door(ledger, **limits):
         policy=Policy(allowed_servers=frozenset({"*"}), allow_dms=False, allow_user_install=False),
         day_limit=limits.get("day_limit", 10),
         member_limit=limits.get("member_limit", 10),
+        references=references(),
         clock=clock.system,
         queued=lambda _reply_id: None,
         released=released,
@@ -106,3 +129,31 @@ async def test_a_row_written_too_late_is_taken_back(tmp_path):
         async with asyncio.timeout(5):
             while await ledger.run(state) != ([State.WITHDRAWN], 0):  # noqa: ASYNC110 (no event)
                 await asyncio.sleep(0.01)
+
+
+async def test_what_stands_on_a_card_is_looked_up_within_a_second_or_not_at_all(tmp_path):
+    """Discord waits three; a form can only be opened as the first answer."""
+    path = tmp_path / "easel.db"
+    async with Ledger(f"sqlite:///{path}") as ledger:
+        intake = door(ledger)
+        reply = await intake.receive(ask())
+        loop = asyncio.get_running_loop()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = loop.time()
+            told = await asyncio.gather(
+                intake.wish(reply.id, user_id=reply.target.user_id),
+                intake.own(reply.id, user_id=reply.target.user_id),
+            )
+            took = loop.time() - began
+            other.execute("ROLLBACK")
+        assert [each.problem for each in told] == ["The bot cannot look this up right now."] * 2
+        assert took < 2
+        assert await intake.wish(reply.id, user_id=reply.target.user_id) == reply
+
+
+async def test_a_model_that_is_not_in_use_is_replaced_before_it_is_written_down(ledger):
+    asked = ask()
+    old = replace(asked.request, model="retired")
+    reply = await door(ledger).receive(replace(asked, request=old))
+    assert reply.jobs[0].request == asked.request

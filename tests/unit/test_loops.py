@@ -298,6 +298,72 @@ def test_several_workers_take_rounds_side_by_side_and_a_wake_up_is_for_one():
     assert most == 3
 
 
+def test_of_those_who_rest_one_looks_at_each_interval_however_long_a_round_lasts():
+    async def scene():
+        calls = []
+
+        async def step():
+            calls.append(now())
+            # The first look that time began lasts longer than the others take together.
+            await asyncio.sleep(35 if len(calls) == 4 else 0)
+            return 0
+
+        loop = Loop("stage", step, interval=10, workers=3)
+        loop.start()
+        await asyncio.sleep(65)
+        await loop.stop(grace=0)
+        return calls
+
+    assert play(scene) == [0, 0, 0, 10, 20, 30, 40, 50, 60]
+
+
+def test_rows_that_time_finds_bring_in_those_who_rest():
+    async def scene():
+        rows = 0
+        at_once = most = 0
+
+        async def step():
+            nonlocal rows, at_once, most
+            if not rows:
+                return 0
+            rows -= 1
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(1)
+            at_once -= 1
+            return 1
+
+        loop = Loop("stage", step, interval=10, workers=3)
+        loop.start()
+        await asyncio.sleep(5)
+        rows = 30
+        await asyncio.sleep(30)
+        await loop.stop(grace=0)
+        return rows, most
+
+    assert play(scene) == (0, 3)
+
+
+def test_a_wake_up_is_not_lost_on_the_one_who_watches():
+    async def scene():
+        calls = []
+
+        async def step():
+            calls.append(now())
+            return 0
+
+        loop = Loop("stage", step, interval=10, workers=2)
+        loop.start()
+        await asyncio.sleep(3)
+        for _ in range(2):
+            loop.wake()
+        await asyncio.sleep(15)
+        await loop.stop(grace=0)
+        return calls
+
+    assert play(scene) == [0, 0, 3, 3, 13]
+
+
 def test_a_wake_up_while_all_are_at_work_is_taken_by_who_finds_nothing_first():
     async def scene():
         calls = []

@@ -1,6 +1,7 @@
 """Who may ask, and where: every place against every rule."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,11 @@ SERVER = Place(guild_id=7, installed=True, bot_dm=False)
 OWN_DM = Place(guild_id=None, installed=False, bot_dm=True)
 # What a person who installed the bot for themselves can reach beyond those two.
 ELSEWHERE = [
-    Place(guild_id=7, installed=False, bot_dm=False),
-    Place(guild_id=None, installed=False, bot_dm=False),
+    Place(guild_id=7, installed=False, bot_dm=False, theirs=True),
+    Place(guild_id=None, installed=False, bot_dm=False, theirs=True),
 ]
+# The same places for somebody else, who presses a button there.
+BROUGHT = [replace(place, theirs=False) for place in ELSEWHERE]
 
 
 def policy(*, servers=frozenset({"7"}), dms=False, user_install=False):
@@ -39,6 +42,19 @@ def test_a_server_may_ask_if_it_is_on_the_list_whatever_else_is_allowed(
     assert (checked is None) is may
 
 
+@pytest.mark.parametrize("user_install", [False, True])
+def test_in_a_server_off_the_list_a_persons_own_install_counts(user_install):
+    place = replace(SERVER, theirs=True)
+    checked = policy(servers=frozenset({"8"}), user_install=user_install).check(place)
+    assert (checked is None) is user_install
+
+
+@pytest.mark.parametrize("place", BROUGHT)
+@pytest.mark.parametrize("user_install", [False, True])
+def test_what_one_person_brought_another_may_not_use(place, user_install):
+    assert policy(servers=frozenset({"*"}), dms=True, user_install=user_install).check(place)
+
+
 def test_a_refused_server_is_told_its_id():
     complaint = policy(servers=frozenset({"8"})).check(SERVER)
     assert "7" in complaint.fix.format(**dict(complaint.values))
@@ -62,7 +78,7 @@ def test_elsewhere_only_user_installs_count_and_the_list_of_servers_opens_nothin
     assert (rules.check(place) is None) is user_install
 
 
-@pytest.mark.parametrize("place", [SERVER, OWN_DM, *ELSEWHERE])
+@pytest.mark.parametrize("place", [SERVER, OWN_DM, *ELSEWHERE, *BROUGHT])
 def test_a_refusal_says_what_is_wrong_and_what_to_do(place):
     complaint = policy(servers=frozenset({"8"})).check(place)
     values = dict(complaint.values)

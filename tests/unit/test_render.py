@@ -8,9 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot import render
-from bot.catalog import Complaint
+from bot.catalog import IMAGINE, REMIX, REMIX_SUCCESSOR, Catalog, Complaint
 from bot.errors import WORDS, Code
-from bot.model import End, Kind, Outcome, Reference, State, short_id
+from bot.model import Delivery, End, Kind, Outcome, Reference, Rung, State, short_id
+from bot.presses import Choice, Verb
 from bot.render import Shot, Tone
 from tests import build
 
@@ -46,6 +47,13 @@ def shots(reply, *slots, link=None):
         reply.jobs[slot].id: Shot(f"{slot}.png", b"png", render.alt_text(reply.jobs[slot]), link)
         for slot in slots
     }
+
+
+def shown_before(reply, **changes):
+    """A reply whose card stands in the same place, to be the parent of another."""
+    here = reply.target
+    place = {"guild_id": here.guild_id, "channel_id": here.channel_id, "message_id": 77}
+    return build.reply(**place | changes).evolve(delivery=Delivery.DELIVERED)
 
 
 class TestClean:
@@ -138,7 +146,9 @@ class TestFinished:
     def test_every_failure_has_its_words(self, code):
         card = render.finished(ended(build.failure(code)), {}, lost={})
         assert card.tone is Tone.FAILED
-        assert (card.heading, card.notes) == (WORDS[code].title, (WORDS[code].advice,))
+        assert (card.heading, card.notes[0]) == (WORDS[code].title, WORDS[code].advice)
+        # Only where a model is unavailable there is more to say.
+        assert len(card.notes) == 1 + (code is Code.MODEL_GONE)
 
     def test_a_failure_never_shows_what_is_meant_for_the_operator(self):
         outcome = Outcome(end=End.FAILED, code=Code.FAILED, detail="OPERATOR ONLY")
@@ -179,6 +189,154 @@ class TestFinished:
         reply = ended(build.pictures())
         card = render.linked(reply, ("https://cdn.example/a",))
         assert "(https://cdn.example/a)" in card.notes[0]
+
+
+def pressed(card):
+    """The verbs of a card's buttons, row by row; of a select, its verb alone."""
+    return [
+        row.verb if isinstance(row, Choice) else [press.verb for press in row] for row in card.rows
+    ]
+
+
+KEEP = [Verb.ORIGINAL, Verb.DM, Verb.DELETE]
+
+
+class TestRows:
+    @pytest.mark.parametrize(("resolution", "sharper"), [("1K", [Verb.SHARP]), ("2K", [])])
+    def test_a_finished_card_makes_more_of_it_and_keeps_it(self, resolution, sharper):
+        asks = build.request(model=IMAGINE.id, resolution=resolution)
+        reply = ended(build.pictures(), asks=asks)
+        card = render.finished(reply, shots(reply, 0), lost={})
+        make = [Verb.AGAIN, Verb.EDIT, Verb.REMIX, *sharper]
+        assert pressed(card) == [make, KEEP, Verb.RATIO]
+        assert card.rows[2].values == tuple(r for r in IMAGINE.ratios if r != "16:9")
+
+    def test_what_the_model_does_not_take_is_not_offered(self):
+        asks = build.request(
+            kind=Kind.REMIX,
+            model=REMIX_SUCCESSOR.id,
+            aspect_ratio="auto",
+            resolution="1K",
+            references=(Reference("https://cdn.example/1", "1.png"),),
+        )
+        reply = ended(build.pictures(), asks=asks)
+        card = render.finished(reply, shots(reply, 0), lost={})
+        assert pressed(card)[0] == [Verb.AGAIN, Verb.EDIT, Verb.REMIX]
+        assert "3:1" in card.rows[2].values
+        sharp = reply.evolve(
+            jobs=tuple(
+                job.evolve(
+                    request=build.request(
+                        kind=Kind.REMIX, model=REMIX_SUCCESSOR.id, resolution="2K"
+                    )
+                )
+                for job in reply.jobs
+            )
+        )
+        card = render.finished(sharp, shots(sharp, 0), lost={})
+        assert not {"auto", "3:1", "4:5"} & set(card.rows[2].values)
+
+    def test_a_card_with_links_alone_has_no_picture_to_send_or_remix(self):
+        reply = ended(build.pictures())
+        card = render.linked(reply, ("https://cdn.example/a",))
+        assert pressed(card)[0] == [Verb.AGAIN, Verb.EDIT, Verb.ORIGINAL, Verb.DELETE]
+
+    @pytest.mark.parametrize("code", Code)
+    @pytest.mark.parametrize("kind", Kind)
+    def test_a_failed_card_names_the_successor_where_the_model_is_unavailable(self, kind, code):
+        model = IMAGINE if kind is Kind.IMAGINE else REMIX
+        reply = ended(build.failure(code), asks=build.request(kind=kind, model=model.id))
+        card = render.finished(reply, {}, lost={})
+        more = [Verb.SUCCESSOR] * (code is Code.MODEL_GONE)
+        assert pressed(card) == [[Verb.AGAIN, Verb.EDIT, *more, Verb.DELETE]]
+        if more:
+            named = Catalog().successor(kind).id
+            assert card.rows[0][2].label == f"Use {named}"
+            assert named in card.notes[1]
+
+    def test_no_successor_is_named_where_there_is_none_or_it_failed_itself(self):
+        asks = build.request(model=Catalog().imagine_successor.id)
+        reply = ended(build.failure(Code.MODEL_GONE), asks=asks)
+        assert pressed(render.finished(reply, {}, lost={})) == [
+            [Verb.AGAIN, Verb.EDIT, Verb.DELETE]
+        ]
+        alone = Catalog(imagine_successor=None)
+        reply = ended(build.failure(Code.MODEL_GONE))
+        card = render.finished(reply, {}, lost={}, catalog=alone)
+        assert pressed(card) == [[Verb.AGAIN, Verb.EDIT, Verb.DELETE]]
+        assert len(card.notes) == 1
+
+    def test_a_long_name_of_a_model_fits_its_button(self):
+        long = Catalog.with_ids(imagine="a", remix="b", imagine_successor="m" * 128)
+        reply = ended(build.failure(Code.MODEL_GONE))
+        card = render.finished(reply, {}, lost={}, catalog=long)
+        assert len(card.rows[0][2].label) == 80
+
+    def test_the_simple_card_has_nothing_to_press(self):
+        reply = ended(build.pictures())
+        simple = render.finished(reply, shots(reply, 0), lost={}, parent=reply).simple()
+        assert (simple.rows, simple.lineage) == ((), None)
+
+
+class TestLineage:
+    def made_from(self, reply, parent):
+        failed = render.finished(reply, {}, lost={}, parent=parent)
+        card = render.finished(reply, shots(reply, 0), lost={}, parent=parent)
+        linked = render.linked(reply, (), parent=parent)
+        assert failed.lineage == card.lineage == linked.lineage
+        return card.lineage
+
+    def test_it_leads_to_the_card_it_was_made_from(self):
+        reply = ended(build.pictures())
+        parent = shown_before(reply)
+        name = short_id(parent.jobs[0].id)
+        link = "https://discord.com/channels/33/22/77"
+        assert self.made_from(reply, parent) == f"Made from [{name}]({link})"
+
+    def test_in_another_channel_of_the_server_it_leads_there(self):
+        reply = ended(build.pictures())
+        lineage = self.made_from(reply, shown_before(reply, channel_id=99))
+        assert "/33/99/77)" in lineage
+
+    def test_in_direct_messages_it_leads_to_the_same_ones_alone(self):
+        reply = ended(build.pictures(), guild_id=None)
+        assert "/@me/22/77)" in self.made_from(reply, shown_before(reply))
+        assert self.made_from(reply, shown_before(reply, channel_id=99)) is None
+
+    def test_what_was_deleted_or_posted_anew_has_no_link(self):
+        reply = ended(build.pictures())
+        deleted = shown_before(reply, message_id=None)
+        assert self.made_from(reply, deleted) == f"Made from {short_id(deleted.jobs[0].id)}"
+        moved = shown_before(reply).evolve(rung=Rung.CHANNEL)
+        assert self.made_from(reply, moved) == f"Made from {short_id(moved.jobs[0].id)}"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"private": True}, {"guild_id": 99}, {"guild_id": None}],
+        ids=["private", "another server", "direct messages"],
+    )
+    def test_what_others_may_not_see_is_not_named(self, changes):
+        reply = ended(build.pictures())
+        assert self.made_from(reply, shown_before(reply, **changes)) is None
+
+    @pytest.mark.parametrize("delivery", [d for d in Delivery if d is not Delivery.DELIVERED])
+    def test_what_was_not_shown_is_not_named(self, delivery):
+        reply = ended(build.pictures())
+        assert self.made_from(reply, shown_before(reply).evolve(delivery=delivery)) is None
+
+    def test_without_a_parent_there_is_none(self):
+        assert self.made_from(ended(build.pictures()), None) is None
+
+    def test_a_quiet_card_keeps_it(self):
+        reply = ended(build.pictures())
+        card = render.finished(reply, shots(reply, 0), lost={}, parent=shown_before(reply))
+        assert card.quiet().lineage == card.lineage
+
+
+@pytest.mark.parametrize("spoiler", [True, False])
+def test_a_card_is_blurred_if_its_reply_is(spoiler):
+    reply = ended(build.pictures()).evolve(spoiler=spoiler)
+    assert render.finished(reply, shots(reply, 0), lost={}).spoiler is spoiler
 
 
 class TestFooter:

@@ -120,6 +120,12 @@ def test_the_example_as_it_is_names_what_must_be_filled_in(load):
 # Reading ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("word", ["none", "None", "NONE"])
+def test_no_successor_has_a_word_because_an_empty_variable_is_not_given(load, word):
+    assert load(**REQUIRED, IMAGINE_SUCCESSOR=word).imagine_successor == ""
+    assert load(**REQUIRED, IMAGINE_SUCCESSOR="").imagine_successor == "gpt-image-2/text-to-image"
+
+
 def test_the_environment_wins_over_the_file(load):
     found = load("MAX_JOBS_PER_DAY=7\nWEB_PORT=1234\n", **REQUIRED, WEB_PORT="4321")
     assert found.max_jobs_per_day == 7

@@ -1,0 +1,79 @@
+"""What the cogs may call, and the gateway client made of it: every command, button and form.
+
+It owns the list of what people can do; it never opens anything and never does a stage's work.
+"""
+
+from dataclasses import dataclass
+
+from bot.archive import Archive
+from bot.copies import Copies
+from bot.discord_bot import EaselBot
+from bot.intake import Intake
+from bot.media import Media
+from bot.messenger import Messenger
+from bot.past import Past
+from bot.recent import Recent
+from bot.render import Verb
+from bot.settings import Settings
+from bot.tastes import Tastes
+from cogs import buttons, editing, history, originals, preferences, remix_form, variations
+from cogs.buttons import Buttons
+from cogs.forms import Forms
+from cogs.help import Help
+from cogs.history import History
+from cogs.imagine import Imagine
+from cogs.job import Job as JobCommand
+from cogs.preferences import Preferences
+from cogs.remix import Remix
+from cogs.remixing import Remixing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What the cogs may call."""
+
+    intake: Intake
+    past: Past
+    recent: Recent
+    tastes: Tastes
+    media: Media
+    archive: Archive
+    copies: Copies
+
+
+def gateway(
+    settings: Settings, doors: Doors, *, messenger: Messenger, shard_count: int | None
+) -> EaselBot:
+    """The gateway client with every command, button and form."""
+    intake = doors.intake
+
+    async def ready(bot: EaselBot) -> None:
+        messenger.bind(bot)
+
+    remixing = Remixing(intake=intake, media=doors.media)
+    presses = {
+        **buttons.presses(intake),
+        **variations.presses(intake),
+        **editing.presses(intake),
+        **originals.answers(intake, archive=doors.archive, copies=doors.copies),
+        Verb.REMIX: remixing.press,
+    }
+    forms = {**editing.handlers(intake), remix_form.NAME: remixing.submitted}
+    return EaselBot(
+        cogs=(
+            Imagine(intake=intake, tastes=doors.tastes, recently=doors.recent),
+            Remix(intake=intake, tastes=doors.tastes, recently=doors.recent),
+            Buttons(presses=presses),
+            Forms(handlers=forms),
+            History(past=doors.past),
+            JobCommand(past=doors.past, recent=doors.recent, intake=intake),
+            Preferences(tastes=doors.tastes),
+            Help(day_limit=settings.max_jobs_per_day, waiting=settings.member_waiting),
+        ),
+        menus=remixing.menus,
+        buttons=(*history.controls(doors.past, intake), *preferences.controls(doors.tastes)),
+        ready=ready,
+        allow_dms=settings.allow_dms,
+        allow_user_install=settings.allow_user_install,
+        shard_count=shard_count,
+    )

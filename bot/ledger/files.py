@@ -1,0 +1,119 @@
+"""The SQLite file itself: copied while the bot writes, swept after an erasure.
+
+It owns what stands in the file besides its rows; it never decides whose rows those are.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from bot.ledger import ledger
+
+Progress = Callable[[int, int], None]
+"""Told how many pages are done, and of how many."""
+
+PAGES = 256  # copied between two calls of the progress
+KEYS = ("links",)
+"""Facts that open something: the key of addresses of kept files. The next start makes a new one."""
+
+SWEEP_WAIT_MS = 10_000
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file behind a `DATABASE_URL`; None for another kind of database."""
+    parsed = sa.make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def backup(source: Path, target: Path, *, progress: Progress) -> int:
+    """Copy the database as it is at this moment, without tokens; returns the copy's bytes.
+
+    The bot may go on writing meanwhile. The copy is its owner's alone, is checked, and stands
+    under its name only when it is whole. Raises LedgerError; never writes over a file.
+    """
+    if not source.is_file():
+        raise ledger.LedgerError(f"There is no database at {source}.")
+    if target.exists():
+        raise ledger.LedgerError(f"{target} is there already: choose another name.")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        raise ledger.LedgerError(
+            f"{part} is there already: delete it, if no other backup is running."
+        ) from None
+    except OSError as error:
+        raise ledger.LedgerError(f"{part} cannot be written: {error.strerror}.") from error
+    try:
+        _copy(source, part, progress=progress)
+        _without_tokens(part)
+        _settle(part)
+        part.rename(target)
+    except (OSError, sqlite3.Error) as error:
+        raise ledger.LedgerError(f"The database could not be copied: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def _copy(source: Path, part: Path, *, progress: Progress) -> None:
+    def told(_status: int, remaining: int, total: int) -> None:
+        progress(total - remaining, total)
+
+    with closing(sqlite3.connect(source, timeout=30, isolation_level=None)) as old:
+        # One snapshot for all steps: otherwise each write of the bot would begin the copy anew.
+        old.execute("BEGIN")
+        old.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        with closing(sqlite3.connect(part)) as new:
+            old.backup(new, pages=PAGES, progress=told)
+        old.execute("COMMIT")
+
+
+def _without_tokens(part: Path) -> None:
+    """Take out what opens something, and every trace of it; then look the copy over."""
+    with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+        # In memory, or the journal beside the copy would hold what is taken out of it.
+        for pragma in ("journal_mode=MEMORY", "temp_store=MEMORY", "secure_delete=ON"):
+            copy.execute(f"PRAGMA {pragma}").fetchall()
+        tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master")}
+        if "replies" in tables:
+            copy.execute("UPDATE replies SET token = NULL WHERE token IS NOT NULL")
+            copy.executemany("DELETE FROM facts WHERE name = ?", [[name] for name in KEYS])
+        copy.execute("VACUUM")
+        [(found,)] = copy.execute("PRAGMA quick_check(1)").fetchall()
+        if found != "ok":
+            raise ledger.LedgerError(f"The database is damaged, and so would be its copy: {found}")
+
+
+def _settle(path: Path) -> None:
+    """Wait until the disk has it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(path: Path) -> bool:
+    """Move the log of changes into the file and empty it: it still holds what was erased.
+
+    False if another connection was in the way for too long; then it is done at the bot's end.
+    """
+    with closing(sqlite3.connect(path, timeout=SWEEP_WAIT_MS / 1000)) as conn:
+        try:
+            busy, _, _ = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:  # a checkpoint of another process is under way
+            return False
+    return not busy
+
+
+def copies(path: Path) -> list[Path]:
+    """Copies of the database beside it, made before an upgrade: an erasure does not reach them."""
+    with contextlib.suppress(OSError):
+        return sorted(path.parent.glob(f"{path.name}.before-*"))
+    return []

@@ -1,0 +1,210 @@
+"""Everything kept about a person: handed out as it is, erased so that the sums still hold.
+
+It owns what becomes of each column of a person's rows (a test holds it to the schema); it never
+touches a file: whoever erases also forgets the files of `Erased` and sweeps the database.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.ledger import verbs
+from bot.ledger.schema import jobs, preferences, replies
+from bot.model import Delivery, End, Outcome, State
+
+ANONYMOUS = 0
+"""The person whom the rows of all erased people belong to; no id of Discord is 0."""
+
+# What stays of a row: states, times, models and counts, so that pictures and money add up, and
+# the task's number, by which the operator finds it on HiAPI's bill.
+STAYS = {
+    "replies": frozenset(
+        {"id", "application_id", "guild_id", "token_expires_at", "private", "present"}
+        | {"upload_limit", "created_at", "delivery", "unsettled", "due_at", "attempts"}
+        | {"delivered_at", "noted", "spoiler", "show_references"}
+    ),
+    "jobs": frozenset(
+        {"id", "reply_id", "slot", "state", "kind", "model", "aspect_ratio", "resolution"}
+        | {"created_at", "turn", "due_at", "first_post_at", "attempts", "task_id", "task_status"}
+        | {"submitted_at", "settled_at"}
+    ),
+}
+# What is written in place of the rest. Two columns differ by row: `interaction_id`, which must
+# stay unique, and `outcome`, of which the end and the code stay.
+BLANKS: dict[str, dict[str, Any]] = {
+    "replies": {
+        "user_id": ANONYMOUS,
+        "channel_id": 0,
+        "message_id": None,
+        "token": None,
+        "locale": "en-US",
+        "lease_owner": None,
+        "lease_until": None,
+        "rung": None,
+        "rung_at": None,
+        "made_from": None,
+        "made_by": None,
+        "trouble": None,
+    },
+    "jobs": {
+        "user_id": ANONYMOUS,
+        "prompt": "",
+        "unfinished": False,
+        "refs": [],
+        "body": None,
+        "lease_owner": None,
+        "lease_until": None,
+    },
+}
+BY_ROW = {"replies": frozenset({"interaction_id"}), "jobs": frozenset({"outcome"})}
+# Tables of which a person's rows go altogether, and tables that hold nobody's.
+DROPPED = frozenset({"preferences"})
+NOBODYS = frozenset({"days", "facts"})
+# Handed out to nobody: they open something, or say only which process was at work.
+WITHHELD = frozenset({"token", "lease_owner", "lease_until"})
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased, and whose kept files must go: originals by job, references by digest."""
+
+    replies: int
+    jobs: int
+    cancelled: int  # jobs that were under way
+    job_ids: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+def erase(conn: sa.Connection, user_id: int, *, now: datetime) -> Erased:
+    """Cancel what a person has under way, then blank whatever tells of them.
+
+    What was sent to HiAPI stays counted, for it may be billed; what was not is uncounted. Nothing
+    of theirs is shown any more, and no late answer brings anything back.
+    """
+    mine = sa.select(replies.c.id).where(replies.c.user_id == user_id).order_by(replies.c.id)
+    reply_ids = conn.scalars(mine.with_for_update()).all()
+    conn.execute(
+        sa.update(replies)
+        .where(
+            replies.c.user_id == user_id,
+            replies.c.delivery.in_([Delivery.OPEN, Delivery.PARKED]),
+        )
+        .values(delivery=Delivery.CANCELLED, delivered_at=now)
+    )
+    found = conn.execute(
+        sa.select(jobs.c.id, jobs.c.state, jobs.c.refs)
+        .where(jobs.c.user_id == user_id)
+        .order_by(jobs.c.id)
+        .with_for_update()
+    ).all()
+    live = [row.id for row in found if row.state not in (State.SETTLED, State.WITHDRAWN)]
+    for job_id in live:
+        verbs.settle(conn, job_id, outcome=Outcome(end=End.CANCELLED), now=now)
+    digests = _digests(row.refs for row in found)
+    digests -= _digests(_refs_of_others(conn, user_id)) if digests else set()
+    _blank(conn, user_id, reply_ids=list(reply_ids))
+    conn.execute(sa.delete(preferences).where(preferences.c.user_id == user_id))
+    return Erased(
+        replies=len(reply_ids),
+        jobs=len(found),
+        cancelled=len(live),
+        job_ids=tuple(row.id for row in found),
+        digests=tuple(sorted(digests)),
+    )
+
+
+def _blank(conn: sa.Connection, user_id: int, *, reply_ids: list[str]) -> None:
+    outcomes = conn.execute(
+        sa.select(jobs.c.id, jobs.c.outcome).where(
+            jobs.c.user_id == user_id, jobs.c.settled_at.is_not(None)
+        )
+    ).all()
+    ended = [
+        {"this": row.id, "said": {**row.outcome, "pictures": [], "detail": ""}}
+        for row in outcomes
+        if row.outcome
+    ]
+    if ended:
+        conn.execute(_OUTCOME, ended)
+    if reply_ids:
+        conn.execute(
+            _INTERACTION,
+            # Below zero no id of Discord is, and two of these never meet.
+            [{"this": each, "number": -1 - secrets.randbits(62)} for each in reply_ids],
+        )
+    for table in (jobs, replies):
+        blank = sa.update(table).where(table.c.user_id == user_id)
+        conn.execute(blank.values(BLANKS[table.name]))
+
+
+_OUTCOME = (
+    sa.update(jobs)
+    .where(jobs.c.id == sa.bindparam("this"))
+    .values(outcome=sa.bindparam("said", type_=jobs.c.outcome.type))
+)
+_INTERACTION = (
+    sa.update(replies)
+    .where(replies.c.id == sa.bindparam("this"))
+    .values(interaction_id=sa.bindparam("number", type_=sa.BigInteger))
+)
+
+
+def _refs_of_others(conn: sa.Connection, user_id: int) -> Iterator[list[dict[str, Any]]]:
+    """One image may have been handed in by several people; it is kept once."""
+    others = sa.select(jobs.c.refs).where(jobs.c.user_id != user_id, jobs.c.kind == "remix")
+    yield from conn.scalars(others)
+
+
+def _digests(all_refs: Iterator[list[dict[str, Any]]]) -> set[str]:
+    return {ref["digest"] for refs in all_refs for ref in refs or () if ref.get("digest")}
+
+
+def records(conn: sa.Connection, user_id: int, *, now: datetime) -> tuple[str, ...]:
+    """Everything kept about a person, one JSON object a line; the first says what it is."""
+    about = {
+        "record": "about",
+        "user_id": user_id,
+        "made_at": now.isoformat(),
+        "left_out": "tokens, which answer a command for up to 15 minutes",
+    }
+    lines = [json.dumps(about)]
+    for table in (preferences, replies, jobs):
+        query = sa.select(table).where(table.c.user_id == user_id)
+        if "created_at" in table.c:
+            query = query.order_by(table.c.created_at, table.c.id)
+        lines += [_line(table.name, row) for row in conn.execute(query).mappings()]
+    return tuple(lines)
+
+
+def _line(record: str, row: sa.RowMapping) -> str:
+    told = {name: _plain(value) for name, value in row.items() if name not in WITHHELD}
+    return json.dumps({"record": record, **told}, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What of a person may be kept as files: originals by job, references by digest."""
+
+    job_ids: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+def files_of(conn: sa.Connection, user_id: int) -> Files:
+    """The files that may be kept of a person, the oldest first."""
+    mine = sa.select(jobs.c.id, jobs.c.refs).where(jobs.c.user_id == user_id)
+    found = conn.execute(mine.order_by(jobs.c.created_at, jobs.c.id)).all()
+    digests = sorted(_digests(row.refs for row in found))
+    return Files(job_ids=tuple(row.id for row in found), digests=tuple(digests))

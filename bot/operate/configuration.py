@@ -1,0 +1,120 @@
+"""Settings that are each allowed and together cannot work well; and what stands around them.
+
+It owns the reading of combinations; it never calls anything.
+"""
+
+import difflib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dotenv
+
+from bot.operate import findings
+from bot.operate.findings import Finding
+from bot.settings import EVERYWHERE, Settings, SettingsError
+
+NAME = "Settings"
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+# Shares of the requests that looking at running tasks may take.
+MUCH, TOO_MUCH = 0.5, 0.9
+HIGH_LIMIT = 100
+WEAK_LENGTH, WEAK_VARIETY = 24, 8
+ALIKE = 0.85
+CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+
+
+def unreadable(error: SettingsError) -> list[Finding]:
+    """One finding for each setting that is missing or wrong."""
+    fix = "Give it in the environment or in .env; .env.example has them all."
+    if not error.complaints:
+        return [findings.error(NAME, str(error), fix)]
+    return [findings.error(name, f"{name} {what}.", fix) for name, what in error.complaints]
+
+
+def check(settings: Settings, *, env_file: Path, contained: bool | None = None) -> list[Finding]:
+    """What can be said from the settings alone. `contained`: whether this is a container."""
+    if contained is None:
+        contained = any(mark.exists() for mark in CONTAINER_MARKS)
+    found = [
+        *_file(env_file),
+        *_polling(settings),
+        *_spending(settings),
+        *_addresses(settings, contained=contained),
+    ]
+    return found or [findings.ok(NAME, "Complete, and they go together.")]
+
+
+def _file(env_file: Path) -> Iterator[Finding]:
+    if not env_file.is_file():
+        return
+    if os.name == "posix" and env_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        what = f"Others on this machine may read {env_file.name}, which holds secrets."
+        yield findings.warning(NAME, what, f"chmod 600 {env_file.name}")
+    known = {name.upper() for name in Settings.model_fields}
+    for name in dotenv.dotenv_values(env_file):
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=ALIKE)
+        if near and name.upper() not in known:
+            what = f"{name} in {env_file.name} is no setting of Easel."
+            yield findings.warning(NAME, what, f"Did you mean {near[0]}?")
+
+
+def _polling(settings: Settings) -> Iterator[Finding]:
+    """What looking at up to a hundred running tasks keeps for itself, as the tracker reckons."""
+    reads = int(60 / settings.hiapi_poll_every)
+    share = reads / settings.hiapi_requests_per_minute
+    if share < MUCH:
+        return
+    what = (
+        f"While pictures are made, looking at them takes {reads} of the "
+        f"{settings.hiapi_requests_per_minute} requests a minute."
+    )
+    fix = "Raise HIAPI_POLL_EVERY: 5 takes 12 requests a minute."
+    yield (findings.error if share >= TOO_MUCH else findings.warning)(NAME, what, fix)
+
+
+def _spending(settings: Settings) -> Iterator[Finding]:
+    limit = settings.max_jobs_per_day
+    if not limit:
+        yield findings.warning(
+            NAME, "MAX_JOBS_PER_DAY is 0: nobody gets a picture.", "Raise MAX_JOBS_PER_DAY."
+        )
+    if EVERYWHERE in settings.allowed_servers and limit > HIGH_LIMIT:
+        what = f"Every server that adds the bot may spend, {limit} pictures a day in all."
+        fix = "Name your servers in ALLOWED_SERVERS, or lower MAX_JOBS_PER_DAY."
+        yield findings.warning(NAME, what, fix)
+
+
+def _addresses(settings: Settings, *, contained: bool) -> Iterator[Finding]:
+    if contained and settings.public_url and settings.web_host in LOCAL:
+        what = f"In a container WEB_HOST {settings.web_host} is reached by nobody outside it."
+        yield findings.warning(NAME, what, "WEB_HOST=0.0.0.0")
+    if settings.public_url and settings.web_port == 0:
+        what = "WEB_PORT is 0, which takes another port at each start: no proxy can know it."
+        yield findings.error(NAME, what, "Give WEB_PORT the port that your proxy calls.")
+    base = urlsplit(settings.hiapi_base_url)
+    if settings.hiapi_trusted_hosts and base.hostname not in LOCAL:
+        what = "HIAPI_TRUSTED_HOSTS lets pictures come from plain http and private addresses."
+        yield findings.warning(NAME, what, "Leave it empty, unless this is a sandbox.")
+
+
+def webhook_secret(settings: Settings) -> list[Finding]:
+    """Whether callbacks can be believed."""
+    name = "Webhook secret"
+    secret = settings.hiapi_webhook_secret
+    if secret is None:
+        if not settings.public_url:
+            return [findings.ok(name, "None is needed: without PUBLIC_URL nobody calls back.")]
+        what = "Callbacks are not signed: each costs a request to ask whether it is true."
+        fix = "Set a signing key in HiAPI's console, and the same as HIAPI_WEBHOOK_SECRET."
+        return [findings.warning(name, what, fix)]
+    value = secret.get_secret_value()
+    if len(value) < WEAK_LENGTH or len(set(value)) < WEAK_VARIETY:
+        what = "It is short or monotonous: whoever guesses it can forge pictures."
+        fix = "Make one with 'openssl rand -hex 32'; set it here and in HiAPI's console."
+        return [findings.warning(name, what, fix)]
+    if not settings.public_url:
+        return [findings.ok(name, "Given, but not used: without PUBLIC_URL nobody calls back.")]
+    return [findings.ok(name, "Given, and hard to guess.")]

@@ -1,0 +1,98 @@
+"""Everything kept about a person, into a file or out of the database.
+
+It owns the file's form and what an erasure does beyond the rows; which columns those are,
+`bot.ledger.privacy` says.
+"""
+
+import asyncio
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot import clock, images
+from bot.keeper import Keeper, Shelf, original_name
+from bot.ledger import files, privacy
+from bot.ledger.files import Progress
+from bot.ledger.privacy import Erased
+from bot.operate import opening
+from bot.settings import Storage
+
+LINES = "easel.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What an erasure left to say."""
+
+    erased: Erased
+    kept_files: int  # files that were removed
+    swept: bool  # whether SQLite's log of changes was emptied
+    copies: tuple[Path, ...]  # files beside the database that still hold it
+    postgres: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How much a file holds."""
+
+    records: int
+    files: int
+
+
+def export(user_id: int, target: Path, *, progress: Progress) -> Exported:
+    """Write a zip of everything kept about a person; never over a file that is there."""
+    where = opening.storage()
+    lines = opening.run(privacy.records, user_id, now=clock.system())
+    kept = opening.run(privacy.files_of, user_id)
+    try:
+        handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        opening.fail(f"{target} is there already: choose another name.")
+    except OSError as error:
+        opening.fail(f"{target} cannot be written: {error.strerror}.")
+    with os.fdopen(handle, "wb") as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(LINES, "\n".join(lines) + "\n")
+        count = asyncio.run(_pack(packed, _keeper(where), kept, progress=progress))
+    return Exported(records=len(lines) - 1, files=count)
+
+
+async def _pack(
+    packed: zipfile.ZipFile, keeper: Keeper, kept: privacy.Files, *, progress: Progress
+) -> int:
+    """The kept files under names that the records tell; one at a time is in memory."""
+    wanted = [(Shelf.ORIGINALS, job_id, original_name(job_id)) for job_id in kept.job_ids]
+    wanted += [(Shelf.REFERENCES, digest, digest) for digest in kept.digests]
+    count = 0
+    for done, (shelf, told, name) in enumerate(wanted, start=1):
+        data = await keeper.read(shelf, name)
+        if data is not None:
+            kind = images.sniff(data[: images.HEAD_BYTES]) or "bin"
+            packed.writestr(f"{shelf}/{told}.{kind}", data, zipfile.ZIP_STORED)
+            count += 1
+        progress(done, len(wanted))
+    return count
+
+
+def erase(user_id: int) -> Aftermath:
+    """Erase a person's rows, forget their kept files, and sweep what SQLite still has of them."""
+    where = opening.storage()
+    erased = opening.run(privacy.erase, user_id, now=clock.system())
+    kept = asyncio.run(_keeper(where).forget(erased.job_ids, digests=erased.digests))
+    path = files.sqlite_path(where.database_url)
+    return Aftermath(
+        erased=erased,
+        kept_files=kept,
+        swept=path is None or files.sweep(path),
+        copies=() if path is None else tuple(files.copies(path)),
+        postgres=path is None,
+    )
+
+
+def _keeper(where: Storage) -> Keeper:
+    return Keeper(
+        folder=where.keep_folder,
+        days=where.keep_originals_days,
+        megabytes=where.keep_megabytes,
+        clock=clock.system,
+    )

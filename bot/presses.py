@@ -1,0 +1,109 @@
+"""What stands under a card to be pressed: buttons and selects, in rows, in the reader's language.
+
+It owns which of them a card has and what they say; it never knows what a press does.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.catalog import Catalog
+from bot.errors import Code
+from bot.i18n import _
+from bot.model import Reply
+
+LABEL_LIMIT = 80  # Discord's, for a button
+
+
+class Verb(StrEnum):
+    """What a button of a card does. Part of its id in Discord, so a value is never renamed."""
+
+    SHOW = "show"
+    CANCEL = "cancel"
+    AGAIN = "again"
+    EDIT = "edit"  # opens a form with the prompt
+    REMIX = "remix"  # opens a form with the pictures as references
+    RATIO = "ratio"  # a select: the same in another ratio
+    SHARP = "2k"  # the same in the highest resolution
+    SUCCESSOR = "successor"  # the same by the model that takes the place of a retired one
+    ORIGINAL = "original"
+    DM = "dm"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button of a card: what it does and what it says."""
+
+    verb: Verb
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A select of a card: what it does, what it says, and the values to choose from."""
+
+    verb: Verb
+    label: str
+    values: tuple[str, ...]
+
+
+# At most five buttons stand beside each other; a select has a row of its own.
+Row = tuple[Press, ...] | Choice
+
+
+def show() -> tuple[Row, ...]:
+    return ((Press(Verb.SHOW, _("Show")),),)
+
+
+def cancel() -> tuple[Row, ...]:
+    return ((Press(Verb.CANCEL, _("Cancel")),),)
+
+
+def under_pictures(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
+    """Under a card with pictures: first what makes a new one, then what is done with these."""
+    request = reply.jobs[0].request
+    make = [
+        Press(Verb.AGAIN, _("Again")),
+        Press(Verb.EDIT, _("Edit prompt")),
+        Press(Verb.REMIX, _("Remix this")),
+    ]
+    if catalog.sharper(request) is not None:
+        make.append(Press(Verb.SHARP, _("2K")))
+    keep = (
+        Press(Verb.ORIGINAL, _("Original")),
+        Press(Verb.DM, _("Send to DMs")),
+        Press(Verb.DELETE, _("Delete")),
+    )
+    return (tuple(make), keep, *_ratios(reply, catalog))
+
+
+def under_links(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
+    """Under a card whose pictures Discord did not take."""
+    return (
+        (
+            Press(Verb.AGAIN, _("Again")),
+            Press(Verb.EDIT, _("Edit prompt")),
+            Press(Verb.ORIGINAL, _("Original")),
+            Press(Verb.DELETE, _("Delete")),
+        ),
+        *_ratios(reply, catalog),
+    )
+
+
+def under_failure(reply: Reply, catalog: Catalog, *, code: Code) -> tuple[Row, ...]:
+    """Under a card of failure; where the model is unavailable, another one is named."""
+    successor = catalog.instead(reply.jobs[0].request) if code is Code.MODEL_GONE else None
+    named = _("Use {model}").format(model=successor.id)[:LABEL_LIMIT] if successor else ""
+    return (
+        (
+            Press(Verb.AGAIN, _("Retry")),
+            Press(Verb.EDIT, _("Edit prompt")),
+            *((Press(Verb.SUCCESSOR, named),) if successor else ()),
+            Press(Verb.DELETE, _("Delete")),
+        ),
+    )
+
+
+def _ratios(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
+    others = catalog.other_ratios(reply.jobs[0].request)
+    return (Choice(Verb.RATIO, _("Another ratio…"), others),) if others else ()

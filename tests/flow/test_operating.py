@@ -1,0 +1,216 @@
+"""The operator's commands as processes of their own, beside a bot that is at work.
+
+They get the database's address and nothing else: no token and no key.
+"""
+
+import asyncio
+import json
+import os
+import sqlite3
+import sys
+import zipfile
+from contextlib import closing
+
+import pytest
+
+from bot import clock
+from bot.ledger.ledger import Ledger
+from bot.operate import reach
+from bot.operate.findings import Level
+from bot.settings import Settings
+from sandbox.wirecord.server import TOKEN
+from tests.flow import fronts, process
+from tests.flow.process import ROOT, eventually, free_port
+
+
+@pytest.fixture
+async def scene(tmp_path, empty_ledger):
+    async with process.opened(tmp_path / "scene", ledger=empty_ledger) as opened:
+        yield opened
+
+
+async def easel(scene, *command, module=("bot",), **changes):
+    """Run a command; its status, and all that it printed."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": f"sqlite:///{scene.database}",
+        **changes,
+    }
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *module, *command),
+        cwd=scene.folder,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await asyncio.wait_for(running.communicate(), 60)
+    return running.returncode, printed.decode()
+
+
+async def pictured(scene):
+    """A command that has its picture, and its job."""
+    shown = await scene.imagine("a heron that can be shown")
+    await eventually(lambda: scene.pictured(shown))
+    await scene.delivered()
+    return shown, scene.jobs[0]["id"]
+
+
+async def test_the_doctor_sees_that_the_bot_runs_and_leaves_it_alone(scene):
+    port = free_port()
+    await scene.start(web_port=port)
+    where = {"HIAPI_BASE_URL": scene.hiapi.base_url, "WEB_PORT": str(port), "NO_COLOR": "1"}
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    doctor = ("sandbox.wirecord.launch", "--base", scene.discord.base, "doctor")
+    status, printed = await easel(scene, module=doctor, **where, **needed)
+    told = " ".join(printed.split())
+    assert (status, f"runs on 127.0.0.1:{port} and is ready" in told) == (0, True), printed
+    assert "Reached, whole and writable" in told
+
+
+async def test_the_doctor_finds_the_running_bot_behind_its_proxy(scene, tmp_path):
+    certificate = fronts.certified(tmp_path / "certificate")
+    async with fronts.proxied(certificate) as proxy:
+        proxy.target = free_port()
+        read = Settings(
+            discord_token=TOKEN,
+            hiapi_api_key="sk-sandbox",
+            allowed_servers={"*"},
+            public_url=proxy.url,
+            web_port=proxy.target,
+            hiapi_webhook_secret="a-signing-key-that-nobody-guesses",
+        )
+        secret = read.hiapi_webhook_secret.get_secret_value()
+        where = {"public_url": proxy.url, "web_port": proxy.target}
+        await scene.start(**where, hiapi_webhook_secret=secret)
+        found = await reach.check(
+            read,
+            clock=clock.system,
+            trust=certificate.trusted,
+            public=lambda _: True,
+            running=True,
+        )
+    assert [each.level for each in found] == [Level.OK] * 3, found
+    assert "the running bot" in found[0].what
+    assert scene.jobs == []
+
+
+async def test_an_erasure_that_somebody_stands_in_the_way_of_says_so(scene):
+    await scene.start()
+    shown, _ = await pictured(scene)
+    with closing(sqlite3.connect(scene.database, isolation_level=None)) as reader:
+        # A long look at the database keeps its log of changes from being emptied.
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM jobs").fetchone()
+        status, printed = await easel(scene, "erase", "--user", str(shown.user_id), "--yes")
+    assert (status, "Run this once more" in printed) == (1, True), printed
+    status, printed = await easel(scene, "erase", "--user", str(shown.user_id), "--yes")
+    assert (status, "Replies: 0;" in printed) == (0, True), printed
+    left = b"".join(each.read_bytes() for each in scene.folder.glob("easel.db*"))
+    assert b"a heron" not in left
+
+
+async def test_looking_and_helping_while_the_bot_works(scene):
+    await scene.start()
+    shown, job = await pictured(scene)
+    status, printed = await easel(scene, "jobs", "list")
+    assert (status, job in printed, "pictures" in printed) == (0, True, True), printed
+    assert max(map(len, printed.splitlines())) <= 80
+    status, printed = await easel(scene, "jobs", "show", job[:6].upper())
+    assert (status, "delivered" in printed) == (0, True), printed
+    assert "a heron" not in printed
+    assert "a heron" in (await easel(scene, "jobs", "show", job, "--prompt"))[1]
+    assert (await easel(scene, "jobs", "list", "--state", "queued"))[1] == "No job is like that.\n"
+    status, printed = await easel(scene, "jobs", "requeue", job)
+    assert (status, "shown already" in printed) == (1, True), printed
+    assert (await easel(scene, "jobs", "requeue", "22222222"))[0] == 1
+
+    # A reply that could not be shown is shown after all, by the running bot, and not made again.
+    with closing(sqlite3.connect(scene.database)) as conn:
+        conn.execute("UPDATE replies SET delivery = 'undeliverable'")
+        conn.commit()
+    before = len(shown.message.edits)
+    status, printed = await easel(scene, "jobs", "requeue", job)
+    assert (status, "open again" in printed) == (0, True), printed
+    await eventually(lambda: len(shown.message.edits) > before)
+    await scene.quiet()
+    assert scene.replies[0]["delivery"] == "delivered"
+    assert len(scene.tasks) == 1
+
+
+async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
+    await scene.start()
+    shown, job = await pictured(scene)
+
+    # A copy, without tokens.
+    status, printed = await easel(scene, "backup", "copy.db")
+    assert (status, "copy.db" in printed) == (0, True), printed
+    with closing(sqlite3.connect(scene.folder / "copy.db")) as conn:
+        assert conn.execute("SELECT id FROM jobs").fetchall() == [(job,)]
+        assert conn.execute("SELECT count(token) FROM replies").fetchone() == (0,)
+    assert (await easel(scene, "backup", "copy.db"))[0] == 1
+
+    kept = [each for each in (scene.folder / "data" / "kept").rglob("*") if each.is_file()]
+    assert len(kept) == 1
+
+    # Everything of a person, handed out and erased.
+    user = str(shown.user_id)
+    status, printed = await easel(scene, "export", "--user", user)
+    assert (status, "2 records, 1 files" in printed) == (0, True), printed
+    with zipfile.ZipFile(scene.folder / f"easel-{user}.zip") as packed:
+        assert packed.read(f"originals/{job}.png") == next(iter(kept)).read_bytes()
+        lines = [json.loads(line) for line in packed.read("easel.jsonl").splitlines()]
+    assert [line["record"] for line in lines] == ["about", "replies", "jobs"]
+    status, printed = await easel(scene, "erase", "--user", user)
+    assert (status, scene.jobs[0]["user_id"]) == (1, shown.user_id), "it asks first"
+    status, printed = await easel(scene, "erase", "--user", user, "--yes")
+    assert (status, "Replies: 1; jobs: 1," in printed) == (0, True), printed
+    assert not any(each.exists() for each in kept)
+    left = b"".join(each.read_bytes() for each in scene.folder.glob("easel.db*"))
+    assert b"a heron" not in left
+    assert scene.counted == 1
+
+    # The bot works on as if nothing had been.
+    again = await scene.imagine("a second heron")
+    await eventually(lambda: scene.pictured(again))
+
+
+async def test_a_stuck_job_is_given_up_and_its_card_says_so(scene):
+    await scene.start()
+    asked = await scene.imagine("a heron [forever]")
+    await eventually(lambda: [row for row in scene.jobs if row["task_id"]])
+    job = scene.jobs[0]["id"]
+    status, printed = await easel(scene, "jobs", "requeue", job)
+    assert (status, "HiAPI is at work" in printed) == (1, True), printed
+    status, printed = await easel(scene, "jobs", "give-up", job, "--words", "it hangs")
+    assert (status, "unknown" in printed) == (0, True), printed
+    await eventually(lambda: scene.replies[0]["delivery"] == "delivered")
+    assert json.loads(scene.jobs[0]["outcome"])["detail"] == "it hangs"
+    assert "Nobody knows" in asked.message.text
+    assert (await easel(scene, "jobs", "give-up", job))[0] == 1
+
+
+async def test_commands_on_no_database_an_old_one_and_a_wrong_address(scene):
+    status, printed = await easel(scene, "jobs", "list", DATABASE_URL="sqlite:///none.db")
+    assert (status, "there is no database" in printed) == (2, True), printed
+    assert not (scene.folder / "none.db").exists()
+    with closing(sqlite3.connect(scene.database)) as conn:
+        conn.execute("UPDATE alembic_version SET version_num = '0001'")
+        conn.commit()
+    status, printed = await easel(scene, "jobs", "list")
+    assert (status, "bot migrate" in printed) == (2, True), printed
+    address = f"postgresql://easel:hunter-two@127.0.0.1:{free_port()}/easel"
+    status, printed = await easel(scene, "jobs", "list", DATABASE_URL=address)
+    assert (status, "hunter-two" in printed, "Traceback" in printed) == (2, False, False), printed
+    status, printed = await easel(scene, "backup", "copy.db", DATABASE_URL=address)
+    assert (status, "pg_dump" in printed, "hunter-two" in printed) == (2, True, False), printed
+    status, printed = await easel(scene, "jobs", "list", DATABASE_URL="mysql://host/easel")
+    assert (status, printed.startswith("DATABASE_URL")) == (2, True), printed
+
+
+async def test_migrate_asks_for_no_token_and_no_key(scene):
+    status, printed = await easel(scene, "migrate", DATABASE_URL="sqlite:///new/easel.db")
+    assert (status, printed.splitlines()[-1]) == (0, "The database is up to date."), printed
+    async with Ledger(f"sqlite:///{scene.folder / 'new' / 'easel.db'}", as_it_is=True):
+        pass
