@@ -56,7 +56,7 @@ class Alarm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Phrases:
     """What the operator reads: what is wrong, what to do, and what it says when it is over."""
 
     title: str
@@ -64,32 +64,32 @@ class Words:
     over: str
 
 
-WORDS_OF: dict[Alarm, Words] = {
-    Alarm.NO_CREDIT: Words(
+WORDS_OF: dict[Alarm, Phrases] = {
+    Alarm.NO_CREDIT: Phrases(
         "HiAPI is out of credit",
         "Top the account up in HiAPI's console. Jobs wait in the queue meanwhile, and one of "
         "them asks again every minute.",
         "HiAPI takes jobs again",
     ),
-    Alarm.KEY_REFUSED: Words(
+    Alarm.KEY_REFUSED: Phrases(
         "HiAPI refuses the key",
         "Check HIAPI_API_KEY and its permissions, then restart Easel. Jobs wait in the queue "
         "meanwhile.",
         "HiAPI takes the key again",
     ),
-    Alarm.MODEL_UNAVAILABLE: Words(
+    Alarm.MODEL_UNAVAILABLE: Phrases(
         "A model is not available",
         "Look for it in HiAPI's console; set IMAGINE_MODEL or REMIX_MODEL to another one. "
         "Requests for it fail meanwhile.",
         "The model makes pictures again",
     ),
-    Alarm.CALLBACKS_SILENT: Words(
+    Alarm.CALLBACKS_SILENT: Phrases(
         "HiAPI's callbacks do not arrive",
         "See whether PUBLIC_URL is reached from outside, and whether HIAPI_WEBHOOK_SECRET is the "
         "account's. Easel polls meanwhile: pictures come some seconds later.",
         "HiAPI's callbacks arrive again",
     ),
-    Alarm.UNDELIVERABLE: Words(
+    Alarm.UNDELIVERABLE: Phrases(
         "A finished picture could not be shown",
         "See the log lines with this reply's id: Discord says there why. Often the bot lost its "
         "permissions in a channel.",

@@ -42,10 +42,10 @@ CLOSED = {
 class Spend:
     """How much of a budget is used: `limit` None is no limit. `unit` is pictures or usd.
 
-    `title` is what the operator's page calls it, `budget` what a query does.
+    `name` is what the operator's page calls it, `budget` what a query does.
     """
 
-    title: str
+    name: str
     budget: str
     unit: str
     used: float

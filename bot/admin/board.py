@@ -215,7 +215,7 @@ class Board:
             budget_used=self._budget.used,
             spends=(
                 Spend(
-                    title="Pictures today",
+                    name="Pictures today",
                     budget="day",
                     unit="pictures",
                     used=live.day_pictures,
@@ -324,7 +324,7 @@ def _throughput(
     top = charts.ceiling(max(map(sum, columns)))
     good, theirs, bad = map(sum, zip(*columns, strict=True))
     return Chart(
-        title=f"Pictures per {minutes} minutes",
+        name=f"Pictures per {minutes} minutes",
         summary=f"{good} made, {theirs} refused for what was asked, {bad} failed",
         legend=((GOOD, f"made: {good}"), (THEIRS, f"refused: {theirs}"), (BAD, f"failed: {bad}")),
         ticks=(f"{top:g}", f"{top / 2:g}", "0"),
@@ -353,7 +353,7 @@ def _latency(past: _Past, number: int, *, times: tuple[str, ...]) -> Chart:
         (f"{overall.median:.1f} s", f"{overall.most:.1f} s") if overall else ("none", "none")
     )
     return Chart(
-        title="Seconds from asking to the picture",
+        name="Seconds from asking to the picture",
         summary=f"median {middle}, 95 of 100 within {late}",
         legend=(("median", f"median: {middle}"), ("most", f"95 of 100 within: {late}")),
         ticks=(f"{top:g} s", f"{top / 2:g} s", "0 s"),

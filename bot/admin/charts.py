@@ -37,7 +37,7 @@ class Line:
 class Chart:
     """What a template draws. `ticks` are the words beside the box from the top down."""
 
-    title: str
+    name: str
     summary: str
     legend: tuple[tuple[str, str], ...]
     ticks: tuple[str, ...]

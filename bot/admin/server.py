@@ -118,7 +118,7 @@ class AdminServer:
     async def _picture(self, request: web.Request) -> web.Response:
         small = await self._small(request.match_info["job"])
         if small is None:
-            raise web.HTTPNotFound(text="There is no such picture to show.\n")
+            raise web.HTTPNotFound
         return web.Response(body=small, content_type="image/webp")
 
     async def _static(self, request: web.Request) -> web.Response:

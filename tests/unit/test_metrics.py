@@ -103,8 +103,8 @@ def now(**changes):
         "budget_per_minute": 60,
         "budget_used": 12,
         "spends": (
-            Spend(title="Pictures today", budget="day", unit="pictures", used=7, limit=100),
-            Spend(title="Dollars today", budget="day", unit="usd", used=0.5, limit=None),
+            Spend(name="Pictures today", budget="day", unit="pictures", used=7, limit=100),
+            Spend(name="Dollars today", budget="day", unit="usd", used=0.5, limit=None),
         ),
         "alarms": {"no_credit": True, "key_refused": False},
         "ready": True,
