@@ -46,6 +46,17 @@ def marked(source: str) -> Iterator[Found]:
     for line, message, comments, context in told:
         ids = (message,) if isinstance(message, str) else tuple(message)
         yield Found(line, ids, context, tuple(comments))
+    yield from _inside(ast.parse(source))
+
+
+def _inside(tree: ast.Module) -> Iterator[Found]:
+    """The marked texts within f-strings, which Babel takes for plain strings before Python 3.12."""
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    for node in (inner for string in strings for inner in ast.walk(string)):
+        if isinstance(node, ast.Call) and _name(node) in {"_", "N_", "ngettext"}:
+            ids = tuple(text for text in map(_text, node.args) if text is not None)
+            if ids:
+                yield Found(node.lineno, ids)
 
 
 def listed(source: str) -> Iterator[Found]:

@@ -8,6 +8,7 @@ import pytest
 from babel.messages import Catalog, pofile
 
 from bot import i18n
+from bot.translator import OPTION
 from tests import catalogues
 from tests.catalogues import ROOT, forms
 
@@ -71,7 +72,8 @@ def _faults(source, text):
         found.append("blanks")
     if sorted(KEPT.findall(text)) != sorted(KEPT.findall(source)):
         found.append("kept")
-    if source.endswith(".") != text.endswith((".", "。", "…")) and not source.endswith("..."):
+    ends = source.endswith((".", "…"))
+    if ends != text.endswith((".", "。", "…")) and not source.endswith("..."):
         found.append("full stop")
     if text == source and len(re.findall(r"[a-z]{2,}", re.sub(r"\{\w+\}", "", source))) > 2:
         found.append("English")
@@ -132,6 +134,20 @@ def test_a_button_is_called_the_same_in_a_sentence(language):
         assert catalogue.get(label).string in message.string
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_option_is_called_the_same_in_a_sentence(language):
+    catalogue = catalogues.load(LANGUAGES[language])
+    mentions = [
+        (message, name)
+        for message in catalogue
+        if isinstance(message.id, str)
+        for name in re.findall(r"`([a-z_0-9]+)`", message.id)
+    ]
+    assert mentions
+    for message, name in mentions:
+        assert f"`{catalogue.get(name, context=OPTION).string}`" in message.string
+
+
 def test_the_glossary_calls_buttons_as_the_catalogues_do():
     text = (ROOT / "docs/translating.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
@@ -170,6 +186,7 @@ def catalogue_of(text):
         ("kept", "A .txt file.", "Eine Datei."),
         ("full stop", "Nothing.", "Nichts"),
         ("full stop", "Nothing", "Nichts."),
+        ("full stop", "Another…", "Anderes"),
         ("English", "Nothing was ever made", "Nothing was ever made"),
     ],
 )
@@ -216,6 +233,11 @@ class Menu(app_commands.Group, name="menu", description="What it groups"):
 
 menu = app_commands.ContextMenu(name="On a message", callback=order)
 """
+
+
+def test_a_text_within_an_f_string_is_found():
+    source = """f"**{_('Bold')}** {ngettext('{n} a', '{n} b', 2)} {_(words.title)} {len('not')}" """
+    assert {found.ids for found in catalogues.marked(source)} == {("Bold",), ("{n} a", "{n} b")}
 
 
 def test_what_discord_lists_is_found_by_where_it_stands():
