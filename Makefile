@@ -37,9 +37,9 @@ check: $(DEV) ## Formatting, lint, types, import rules
 
 lock: $(DEV) ## Renew the locked versions 
 	$(BIN)/uv pip compile --universal --generate-hashes --quiet --no-header --python-version 3.11 \
-		--group build pyproject.toml -o requirements/run.lock
+		--group build --extra sentry pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --quiet --no-header --python-version 3.11 \
-		--group build --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+		--group build --group dev --extra sentry -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
 messages: $(DEV) ## Collect the texts, and bring every language's catalogue up to them
 	$(BIN)/python -m tests.catalogues

@@ -130,6 +130,7 @@ def _settings(setup: Setup, hiapi: StandIn, folder: Path) -> dict[str, str]:
         "HIAPI_POLL_EVERY": str(setup.poll_every),
         "DATABASE_URL": f"sqlite:///{database}",
         "WEB_PORT": str(port),
+        "ADMIN_PORT": "0",
     }
     if not setup.limited:
         settings["HIAPI_REQUESTS_PER_MINUTE"] = "100000"

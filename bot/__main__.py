@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from bot import logs, settings
+from bot import environment, logs, settings
 from bot.operate import commands, opening
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ commands.register(cli)
 
 def _load() -> settings.Settings:
     try:
-        configured = settings.load()
+        configured = environment.load()
     except settings.SettingsError as error:
         _fail(str(error))
     logs.configure(
@@ -110,11 +110,14 @@ async def _run(configured: settings.Settings) -> int:
     import discord  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    from bot import app  # noqa: PLC0415
+    from bot import app, sentry  # noqa: PLC0415
+    from bot.admin.server import AdminError  # noqa: PLC0415
     from bot.ledger.ledger import LedgerError  # noqa: PLC0415
     from bot.web import WebError  # noqa: PLC0415
 
     try:
+        if configured.sentry_dsn is not None:
+            sentry.start(configured.sentry_dsn.get_secret_value())
         async with app.opened(configured) as easel, easel.bot:
             try:
                 await easel.bot.login(configured.discord_token.get_secret_value())
@@ -133,13 +136,14 @@ async def _run(configured: settings.Settings) -> int:
             # hold up whoever wants an acknowledgement.
             gc.collect()
             gc.freeze()
-            log.info("easel.started", web_port=easel.web.port)
+            admin = easel.watch.admin
+            log.info("easel.started", web_port=easel.web.port, admin_port=admin and admin.port)
             try:
                 return await _until_signal(easel.bot.connect())
             finally:
                 await easel.stop()
                 log.info("easel.stopped")
-    except (LedgerError, WebError) as error:
+    except (LedgerError, WebError, AdminError, sentry.SentryError) as error:
         typer.echo(str(error), err=True)
         return 2
     except SQLAlchemyError as error:

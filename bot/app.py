@@ -4,7 +4,6 @@ It alone names concrete classes; it never does a stage's work.
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
-from bot import doors, fetch
+from bot import doors, fetch, keeping
+from bot import watch as watches
 from bot.allowance import Prices
 from bot.archive import Archive
 from bot.callbacks import Callbacks
 from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
-from bot.copies import Copies
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
 from bot.fetch import Fetcher
@@ -32,21 +31,21 @@ from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger, LedgerError
-from bot.links import KEY_BYTES, Links
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
+from bot.metrics import Metrics
 from bot.model import Job
 from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
 from bot.recent import Recent
 from bot.recovery import Recovery
-from bot.references import References
 from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tastes import Tastes
 from bot.tracker import Tracker
+from bot.watch import Watch
 from bot.web import CALLBACK_PATH, WebServer
 from cogs import uploads
 
@@ -56,8 +55,6 @@ SUBMITTERS = 8
 LAST_EDITS = 2.0  # seconds that edits of waiting cards may still take at the end
 DELIVERERS = 6  # each holds the pictures of one reply in memory
 COMMANDS_FACT = "commands"
-LINKS_FACT = "links"
-LINK_MARGIN = timedelta(hours=2)  # what a kept image is linked for, beyond the longest queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +78,7 @@ class App:
     keeper: Keeper
     archive: Archive
     web: WebServer
+    watch: Watch
     loops: tuple[Loop, ...]
 
     async def start(self) -> None:
@@ -134,12 +132,14 @@ async def opened(
             per_minute=settings.hiapi_requests_per_minute,
             concurrency=settings.hiapi_concurrency,
         )
+        metrics = Metrics()
         client = await stack.enter_async_context(
             Client(
                 api_key=settings.hiapi_api_key.get_secret_value(),
                 base_url=settings.hiapi_base_url,
                 budget=budget,
                 now=clock,
+                observe=metrics.requested,
             )
         )
         fetcher = await stack.enter_async_context(Fetcher(trusted=settings.hiapi_trusted_hosts))
@@ -152,7 +152,9 @@ async def opened(
             discord_files = (await stack.enter_async_context(files)).fetch
         media = Media(fetch=discord_files, trusted=settings.discord_trusted_hosts)
         messenger = Messenger(clock=clock)
-        kept = await _kept(settings, clock, ledger=ledger, fetcher=fetcher, messenger=messenger)
+        kept = await keeping.wired(
+            settings, clock, ledger=ledger, fetcher=fetcher, messenger=messenger
+        )
 
         # The stages do not know each other: each is handed what to call when a row has moved.
         def queued(reply_id: str) -> None:
@@ -191,7 +193,6 @@ async def opened(
             running_limit=settings.member_running,
         )
         recent = Recent(ledger=ledger)
-        houses = Houses(ledger=ledger, clock=clock)
         tastes = Tastes(ledger=ledger, clock=clock, offered=catalog.offered)
         intake = Intake(
             ledger=ledger,
@@ -203,7 +204,7 @@ async def opened(
             ),
             allowances=settings.allowances(),
             prices=Prices.parse(settings.prices),
-            houses=houses,
+            houses=Houses(ledger=ledger, clock=clock),
             member_limit=settings.member_waiting,
             references=kept.references,
             clock=clock,
@@ -281,6 +282,17 @@ async def opened(
         )
         await web.start()
         stack.push_async_callback(web.stop)
+        watch = await stack.enter_async_context(
+            watches.opened(
+                settings,
+                clock,
+                ledger=ledger,
+                budget=budget,
+                archive=kept.archive,
+                messenger=messenger,
+                metrics=metrics,
+            )
+        )
         yield App(
             settings=settings,
             clock=clock,
@@ -299,6 +311,7 @@ async def opened(
             keeper=kept.keeper,
             archive=kept.archive,
             web=web,
+            watch=watch,
             loops=(
                 submitting,
                 tracking,
@@ -309,54 +322,9 @@ async def opened(
                 recovering,
                 Loop("adoption", tracker.adopt, interval=15.0),
                 Loop("keeper", kept.keeper.step, interval=600.0),
+                *watch.loops,
             ),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
-    """What is kept of pictures and references, and the ways to have them again."""
-
-    keeper: Keeper
-    archive: Archive
-    references: References
-    copies: Copies
-
-
-async def _kept(
-    settings: Settings, clock: Clock, *, ledger: Ledger, fetcher: Fetcher, messenger: Messenger
-) -> _Kept:
-    keeper = Keeper(
-        folder=settings.keep_folder,
-        days=settings.keep_originals_days,
-        megabytes=settings.keep_megabytes,
-        clock=clock,
-    )
-    queue_max_age = timedelta(seconds=settings.queue_max_age)
-    key = await ledger.run(verbs.settled_fact, LINKS_FACT, value=secrets.token_hex(KEY_BYTES))
-    links = Links(
-        # Nothing is kept, so nothing must be promised.
-        public_url=settings.public_url if keeper.keeps else "",
-        key=bytes.fromhex(key),
-        life=queue_max_age + LINK_MARGIN,
-        clock=clock,
-    )
-    references = References(
-        keeper=keeper,
-        fetcher=fetcher,
-        messenger=messenger,
-        links=links,
-        clock=clock,
-        queue_max_age=queue_max_age,
-    )
-    return _Kept(
-        keeper=keeper,
-        archive=Archive(
-            keeper=keeper, links=links, fetcher=fetcher, messenger=messenger, clock=clock
-        ),
-        references=references,
-        copies=Copies(messenger=messenger, references=references),
-    )
 
 
 def _web(

@@ -6,7 +6,7 @@ It owns fetching the pictures, fitting them and the final card; it never asks Hi
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -20,7 +20,7 @@ from bot.ladder import Ladder
 from bot.ledger import deliveries, verbs
 from bot.ledger.ledger import Ledger
 from bot.messenger import Messenger, Result, Shown
-from bot.model import Delivery, Job, Reply, picture_name
+from bot.model import TOKEN_LIFE, Delivery, Job, Reply, picture_name
 from bot.references import References
 from bot.render import Card, Shot
 
@@ -243,7 +243,18 @@ class Deliverer:
             log.error("reply.undeliverable", result=shown.result, cause=shown.trouble)
             return
         event = "reply.delivered" if delivery is Delivery.DELIVERED else "reply.parked"
-        log.info(event, jobs=[job.id for job in reply.jobs], cause=shown.trouble or None)
+        log.info(
+            event,
+            jobs=[job.id for job in reply.jobs],
+            cause=shown.trouble or None,
+            seconds=round((now - _ready_at(reply)).total_seconds(), 3),
+        )
+
+
+def _ready_at(reply: Reply) -> datetime:
+    """When the reply could be shown: its last outcome came, or later somebody pressed Show."""
+    asked = reply.target.token_expires_at - TOKEN_LIFE
+    return max(asked, *(job.settled_at for job in reply.jobs if job.settled_at is not None))
 
 
 def _links(reply: Reply) -> tuple[str, ...]:

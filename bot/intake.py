@@ -160,7 +160,8 @@ class Intake:
             return _UNWRITABLE
         if written is None or isinstance(written, Reply):
             if written is not None:
-                log.info("reply.received", reply=reply.id, jobs=[job.id for job in reply.jobs])
+                named = [job.id for job in reply.jobs]
+                log.info("reply.received", reply=reply.id, kind=request.kind, jobs=named)
             return written
         return self._refusal(written)
 
@@ -229,11 +230,13 @@ class Intake:
 
     async def confirm(self, reply: Reply, *, message_id: int | None, private: bool) -> None:
         """Discord took the acknowledgement: the jobs join the queue."""
+        now = self.clock()
         moved = await self._ledger.run(
-            verbs.confirm, reply.id, message_id=message_id, private=private, now=self.clock()
+            verbs.confirm, reply.id, message_id=message_id, private=private, now=now
         )
         if moved:
-            log.info("reply.queued", reply=reply.id, jobs=moved)
+            seconds = round((now - reply.created_at).total_seconds(), 3)
+            log.info("reply.queued", reply=reply.id, jobs=moved, seconds=seconds)
             self._asked(reply.target.user_id)
             self._queued(reply.id)
 

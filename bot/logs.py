@@ -77,6 +77,11 @@ def add_handler(handler: logging.Handler) -> None:
     root.setLevel(min(root.level, handler.level))
 
 
+def remove_handler(handler: logging.Handler) -> None:
+    """Send nothing to `handler` any more."""
+    logging.getLogger().removeHandler(handler)
+
+
 def _hand_over(logger: logging.Logger, _method: str, event: structlog.types.EventDict) -> NoReturn:
     """Give an event to the handlers as it is, at the end of the chain.
 

@@ -110,6 +110,10 @@ class Messenger:
         """Send the card as a new message of the bot, once."""
         return await self._scoped(self._attempts(lambda: self._post(channel_id, card, nonce), 1))
 
+    async def say(self, channel_id: int, text: str, *, nonce: str) -> Shown:
+        """Send plain text as a new message of the bot, once; nobody is mentioned by it."""
+        return await self._scoped(self._attempts(lambda: self._say(channel_id, text, nonce), 1))
+
     async def direct_channel(self, user_id: int) -> int | Shown:
         """The channel of direct messages with a person, or why there is none."""
         return await self._scoped(self._direct_channel(user_id))
@@ -210,6 +214,13 @@ class Messenger:
         client = self._bound()
         with _form(card, nonce=nonce) as form:
             sent = await client.http.send_message(channel_id, params=form)
+            return int(sent["id"])
+
+    async def _say(self, channel_id: int, text: str, nonce: str) -> int:
+        with handle_message_parameters(
+            content=text, nonce=nonce, allowed_mentions=discord.AllowedMentions.none()
+        ) as form:
+            sent = await self._bound().http.send_message(channel_id, params=form)
             return int(sent["id"])
 
     async def _direct_channel(self, user_id: int) -> int | Shown:

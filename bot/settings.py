@@ -7,8 +7,8 @@ test.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Literal
+from urllib.parse import unquote
 
 from pydantic import (
     BaseModel,
@@ -16,11 +16,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
+    ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
+from bot import addresses
 from bot.allowance import Allowances, Caps, Prices
 
 
@@ -42,20 +43,8 @@ def _split(value: object) -> object:
     return value
 
 
-def _address(value: str, *, example: str, travels: str) -> str:
-    """A web address without its last slash; plain http is for this machine alone."""
-    try:
-        parts = urlsplit(value)
-        whole = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
-    except ValueError:
-        whole = False
-    if not whole or parts.query or parts.fragment:
-        raise ValueError(f"must be an address such as {example}")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry a user or password: they would be logged")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise ValueError(f"must be https: {travels} would travel in the clear")
-    return value.rstrip("/")
+def _off(value: object) -> object:
+    return None if value == OFF else value
 
 
 def _digits(text: str) -> bool:
@@ -65,6 +54,8 @@ def _digits(text: str) -> bool:
 CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 EVERYWHERE = "*"
+OFF = "off"
+SHORTEST_PASSWORD = 12
 # Read as SQLAlchemy reads it: a password may hold anything but an @.
 _PASSWORD = re.compile(r"\w+://[^:/@]*:([^@]+)@")
 
@@ -225,6 +216,38 @@ class Settings(BaseModel):
         le=65535,
         description="Port of the web server: callbacks, `/healthz`, `/readyz`.",
     )
+    admin_host: str = Field(
+        default="127.0.0.1",
+        description="Address that the operator's page and `/metrics` listen on.",
+    )
+    admin_port: Annotated[int | None, BeforeValidator(_off)] = Field(
+        default=8081,
+        ge=0,
+        le=65535,
+        description="Port of the operator's page and `/metrics`; `off` for neither.",
+    )
+    admin_password: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="Password of the operator's page and `/metrics`, at least 12 characters; any "
+        "user name goes with it. Required where another machine or a proxy reaches them.",
+    )
+    alarm_webhook: SecretStr | None = Field(
+        default=None,
+        description="Address that alarms are posted to as JSON, https: a webhook of Discord or of "
+        "anything that reads `content`.",
+    )
+    alarm_channel: int | None = Field(
+        default=None,
+        ge=1,
+        lt=2**63,
+        description="Id of the Discord channel in which the bot itself posts alarms.",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        default=None,
+        description="Sentry's address for reports of defects: types and places of errors, without "
+        "their texts. Empty, nothing is reported.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least important log lines to write."
     )
@@ -259,7 +282,7 @@ class Settings(BaseModel):
     @field_validator("hiapi_base_url")
     @classmethod
     def _api(cls, value: str) -> str:
-        return _address(value, example="https://api.hiapi.ai/v1", travels="the key")
+        return addresses.plain(value, example="https://api.hiapi.ai/v1", travels="the key")
 
     @field_validator("bot_caps", "server_caps", "member_caps", "outsider_caps")
     @classmethod
@@ -277,7 +300,7 @@ class Settings(BaseModel):
     def _public(cls, value: str) -> str:
         if not value:
             return value
-        return _address(value, example="https://easel.example.net", travels="callbacks")
+        return addresses.plain(value, example="https://easel.example.net", travels="callbacks")
 
     @field_validator("hiapi_webhook_secret")
     @classmethod
@@ -285,6 +308,30 @@ class Settings(BaseModel):
         if value is not None and not 16 <= len(value.get_secret_value()) <= 256:  # noqa: PLR2004
             raise ValueError("must have 16 to 256 characters, as HiAPI's console asks")
         return value
+
+    @field_validator("admin_password")
+    @classmethod
+    def _guarded(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_PASSWORD:
+            raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
+        host = info.data.get("admin_host", "")
+        if (
+            value is None
+            and info.data.get("admin_port") is not None
+            and not addresses.is_loopback(host)
+        ):
+            raise ValueError("must be given where ADMIN_HOST is not this machine alone")
+        return value
+
+    @field_validator("alarm_webhook")
+    @classmethod
+    def _hook(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None else addresses.secret(value)
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None else addresses.secret(value, user="the DSN with its key")
 
     @field_validator("database_url")
     @classmethod
@@ -323,72 +370,3 @@ class Storage:
     log_level: str
     log_format: str
     secrets: frozenset[str] = field(repr=False)
-
-
-class _FromEnvironment(Settings, BaseSettings):
-    model_config = SettingsConfigDict(
-        env_file_encoding="utf-8-sig",  # some editors on Windows begin a file with a mark
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
-
-
-def load(env_file: Path = Path(".env")) -> Settings:
-    """Read the environment, then `env_file` for what is missing there. Raises SettingsError."""
-    try:
-        return _FromEnvironment(_env_file=env_file)
-    except ValidationError as error:
-        raise _refusal(error) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise _unreadable(env_file, error) from None
-
-
-def load_storage(env_file: Path = Path(".env")) -> Storage:
-    """Read what the commands need that touch the database alone: no token and no key.
-
-    Raises SettingsError, for a setting that matters to them.
-    """
-    unused: dict[str, Any] = dict.fromkeys(("discord_token", "hiapi_api_key"), "unused")
-    unused["allowed_servers"] = EVERYWHERE
-    try:
-        read = _FromEnvironment(_env_file=env_file, **unused)
-    except ValidationError as error:
-        raise _refusal(error) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise _unreadable(env_file, error) from None
-    return Storage(
-        database_url=read.database_url,
-        keep_folder=read.keep_folder,
-        keep_originals_days=read.keep_originals_days,
-        keep_megabytes=read.keep_megabytes,
-        log_level=read.log_level,
-        log_format=read.log_format,
-        secrets=read.secrets() - {"unused"},
-    )
-
-
-def _refusal(error: ValidationError) -> SettingsError:
-    complaints = _complaints(error)
-    said = "; ".join(f"{name} {complaint}" for name, complaint in complaints)
-    return SettingsError(f"{said} (see .env.example).", complaints)
-
-
-def _unreadable(env_file: Path, error: UnicodeDecodeError | OSError) -> SettingsError:
-    if isinstance(error, OSError):
-        return SettingsError(f"{env_file} cannot be read: {error.strerror}.")
-    return SettingsError(f"{env_file} is not UTF-8 text.")
-
-
-def _complaints(error: ValidationError) -> tuple[tuple[str, str], ...]:
-    """All that is wrong; never the value, which may be a secret."""
-    complaints = []
-    for fault in error.errors(include_input=False, include_url=False, include_context=False):
-        name = str(fault["loc"][0]).upper()
-        if fault["type"] == "missing":
-            complaints.append((name, "is missing"))
-        else:
-            reason = fault["msg"].removeprefix("Value error, ")
-            complaints.append((name, f"{reason[:1].lower()}{reason[1:]}"))
-    return tuple(complaints)

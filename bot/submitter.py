@@ -114,7 +114,8 @@ class Submitter:
             await self._settle(job, Outcome(end=End.EXPIRED, code=Code.EXPIRED))
             return
         if new:
-            log.info("job.submitting")
+            waited = round((now - job.created_at).total_seconds(), 3)
+            log.info("job.submitting", model=job.request.model, waited=waited)
         if job.first_post_at is None or now - job.first_post_at > KEY_LIFE:
             await self._settle(job, Outcome(end=End.UNKNOWN, code=Code.LOST, detail="key too old"))
             return
@@ -144,7 +145,8 @@ class Submitter:
     async def _refused(self, job: Job, error: hiapi.HiAPIError) -> None:
         judged = verdict.judge(error)
         if judged.operator and judged.action != "halt":
-            log.error("job.alarm", code=judged.code, cause=WORDS[judged.code].operator)
+            words = WORDS[judged.code].operator
+            log.error("job.alarm", code=judged.code, model=job.request.model, cause=words)
         if judged.action == "refuse":
             outcome = Outcome(end=End.REFUSED, code=judged.code, detail=faults.redact(str(error)))
             await self._settle(job, outcome)
@@ -176,6 +178,7 @@ class Submitter:
 
     async def _settle(self, job: Job, outcome: Outcome) -> None:
         reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
-        log.warning("job.settled", end=outcome.end, code=outcome.code, cause=outcome.detail)
+        told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
+        log.warning("job.settled", **told, model=job.request.model)
         if reply_id is not None:
             self._settled(reply_id)

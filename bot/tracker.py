@@ -23,7 +23,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import Code
-from bot.hiapi import faults, verdict
+from bot.hiapi import faults, verdict, wire
 from bot.hiapi.budget import Allowance, Budget
 from bot.hiapi.client import Client
 from bot.ledger import hearing, verbs
@@ -176,7 +176,8 @@ class Tracker:
         if said.heard in (Heard.SETTLED, Heard.REPEATED):
             self._trust(trusting=True)
         if said.reply_id is not None:
-            self._tell(job_id, said.reply_id, outcome, by="callback")
+            about = wire.course(task, now=self._clock())
+            self._tell(job_id, said.reply_id, outcome, by="callback", **about)
         return said.heard
 
     async def hinted(self, job_id: str, task_id: str) -> None:
@@ -334,7 +335,7 @@ class Tracker:
         outcome = verdict.outcome(task)
         if outcome is not None:
             # If its callback came after all, or to another process, the row does not move.
-            if not await self._settle(watched, outcome):
+            if not await self._settle(watched, outcome, **wire.course(task, now=now)):
                 return 0
             self._remember(watched, outcome)
             ended = task.completed_at
@@ -363,13 +364,13 @@ class Tracker:
                 log.info("job.stage", job=watched.job.id, status=watched.job.task_status)
                 self._moved(watched.job.reply_id)
 
-    async def _settle(self, watched: Watched, outcome: Outcome) -> int:
+    async def _settle(self, watched: Watched, outcome: Outcome, **about: object) -> int:
         job = watched.job
         reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
         self._forget(watched)
         if reply_id is None:
             return 0
-        self._tell(job.id, reply_id, outcome, by="poll")
+        self._tell(job.id, reply_id, outcome, by="poll", **about | {"model": job.request.model})
         return 1
 
     def _forget(self, watched: Watched) -> None:
@@ -383,9 +384,9 @@ class Tracker:
             took = self._clock() - watched.submitted_at
             self._durations[watched.job.request.model].append(took)
 
-    def _tell(self, job_id: str, reply_id: str, outcome: Outcome, *, by: str) -> None:
+    def _tell(self, job_id: str, reply_id: str, outcome: Outcome, **about: object) -> None:
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
-        log.info("job.settled", job=job_id, **told, by=by)
+        log.info("job.settled", job=job_id, **told, **about)
         self._settled(reply_id)
 
     def _reserve(self) -> None:

@@ -161,6 +161,7 @@ async def opened(
                 "database_url": f"sqlite:///{folder / 'demo.db'}",
                 "keep_folder": folder / "kept",
                 "web_port": 0,
+                "admin_port": None,
                 **changes,
             }
         )
@@ -200,10 +201,15 @@ async def serve(*, port: int) -> int:
     """Keep the demo's page up until it is closed or this is cancelled; prints its address."""
     logs.add_handler(_Spoken())
     with tempfile.TemporaryDirectory(prefix="easel-demo-") as folder:
-        async with opened(Path(folder)) as world, _preview(world, port=port) as preview:
+        async with (
+            opened(Path(folder), admin_port=0) as world,
+            _preview(world, port=port) as preview,
+        ):
+            admin = world.app.watch.admin
             sys.stdout.write(
                 f"Easel's demo is at {preview.url}\n"
-                "Open that address in a browser and type /imagine or /remix.\n"
+                f"Its operator's page is at http://127.0.0.1:{admin.port if admin else 0}/\n"
+                "Open the first in a browser and type /imagine or /remix.\n"
                 "Stop it with Ctrl+C.\n"
             )
             sys.stdout.flush()

@@ -112,6 +112,12 @@ class Budget:
         return self._per_minute
 
     @property
+    def used(self) -> int:
+        """How many requests started within the last minute."""
+        self._forget(self._monotonic())
+        return self._used
+
+    @property
     def reserve(self) -> int:
         """Requests a minute kept for polls; at least one a minute stays for submits."""
         return self._reserve

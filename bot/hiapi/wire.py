@@ -194,6 +194,18 @@ def reason(task: hiapi.Task) -> str:
     return faults.redact(": ".join(filter(None, said))) or "no reason given"
 
 
+def course(task: hiapi.Task, *, now: datetime) -> dict[str, object]:
+    """A finished task for the log: its model, the seconds it took by the service's own clock
+    (whole ones), and `late`, the seconds between its end and `now`.
+    """
+    known: dict[str, object] = {"model": task.model.partition("@")[0]}
+    if task.completed_at is not None:
+        known["late"] = round(max(0.0, now.timestamp() - task.completed_at), 3)
+        if task.created_at is not None:
+            known["seconds"] = max(0, task.completed_at - task.created_at)
+    return known
+
+
 def rate(headers: Mapping[str, str]) -> RateLimit | None:
     """The `X-RateLimit-*` headers (reset in Unix seconds), or None unless all three can be read."""
     limit = fields.whole(fields.header(headers, "X-RateLimit-Limit"))

@@ -28,6 +28,7 @@ T = TypeVar("T")
 BATCH = 64
 POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
+READS = "easel_reads"  # a connection's option: its transactions take no lock
 # A connection with this option begins and ends its transactions itself.
 BY_HAND = "by_hand"
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
@@ -103,6 +104,28 @@ class Ledger:
         self._waiting.put(call)
         result: T = await call.future
         return result
+
+    async def read(
+        self,
+        verb: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a verb that only reads, beside whatever is being written: nobody waits for it.
+
+        For looking on, at what is committed. On SQLite it has a connection of its own.
+        """
+        if not self._sqlite:
+            return await self.run(verb, *args, **kwargs)
+        if self._writer is None:
+            raise LedgerError("the ledger is closed")
+        return await asyncio.to_thread(self._look, verb, args, kwargs)
+
+    def _look(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        with self._engine.connect() as opened:
+            conn = opened.execution_options(**{READS: True})
+            with conn.begin():
+                return verb(conn, *args, **kwargs)
 
     def _transact(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         for _ in range(DEADLOCK_ATTEMPTS - 1):
@@ -299,8 +322,9 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begun(conn: sa.Connection) -> None:
-        if BY_HAND not in conn.get_execution_options():
-            conn.exec_driver_sql("BEGIN IMMEDIATE")
+        options = conn.get_execution_options()
+        if BY_HAND not in options:
+            conn.exec_driver_sql("BEGIN" if READS in options else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bot import settings
+from bot import environment, settings
 from bot.ledger import files
 from bot.ledger.ledger import LedgerError
 from bot.ledger.privacy import ANONYMOUS
@@ -53,7 +53,7 @@ def doctor(
     out, aside = tables.console(), tables.console(stderr=True)
     secrets: frozenset[str] = frozenset()
     try:
-        read = settings.load(ENV_FILE)
+        read = environment.load(ENV_FILE)
     except settings.SettingsError as error:
         found, code = configuration.unreadable(error), 2
     else:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import logs, settings
+from bot import environment, logs, settings
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.operate import tables
 
@@ -29,7 +29,7 @@ def fail(sentence: str, *, code: int = 2) -> NoReturn:
 def storage() -> settings.Storage:
     """Where the database is. Ends the command with 2 if that cannot be read."""
     try:
-        read = settings.load_storage()
+        read = environment.load_storage()
     except settings.SettingsError as error:
         fail(str(error))
     logs.configure(level=read.log_level, style=read.log_format, secrets=read.secrets)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from bot import app
+from bot import keeping
 from bot.ledger import asks, files, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from tests import build
@@ -97,7 +97,7 @@ async def test_a_copy_is_of_one_moment_while_the_bot_writes(ledger, path, tmp_pa
 
 async def test_no_byte_of_a_token_is_in_the_copy(ledger, path, tmp_path):
     await asked(ledger, 50)
-    await ledger.run(verbs.keep_fact, app.LINKS_FACT, value=KEY)
+    await ledger.run(verbs.keep_fact, keeping.LINKS_FACT, value=KEY)
     with closing(sqlite3.connect(path)) as conn:
         # What another program deletes stays in pages that nobody uses.
         conn.execute("PRAGMA secure_delete=OFF")

@@ -176,6 +176,7 @@ async def opened(folder: Path, **changes: Any) -> AsyncIterator[Abroad]:
                 "hiapi_requests_per_minute": 600,
                 "database_url": f"sqlite:///{folder / 'demo.db'}",
                 "web_port": 0,
+                "admin_port": None,
                 **changes,
             }
         )

@@ -119,6 +119,7 @@ class Scene:
             "ALLOWED_SERVERS": "*",
             "DATABASE_URL": f"sqlite:///{self.database}",
             "WEB_PORT": "0",
+            "ADMIN_PORT": "off",
             "LOG_FORMAT": "json",
             **{name.upper(): str(value) for name, value in settings.items()},
         }

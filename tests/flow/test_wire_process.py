@@ -41,6 +41,7 @@ async def easel(discord, hiapi, folder, **changes):
         "ALLOWED_SERVERS": "*",
         "DATABASE_URL": f"sqlite:///{folder / 'easel.db'}",
         "WEB_PORT": "0",
+        "ADMIN_PORT": "off",
         "PYTHONPATH": str(ROOT),
         **changes,
     }

@@ -178,6 +178,7 @@ async def opened(folder, **changes):
                 "database_url": f"sqlite:///{folder / 'easel.db'}",
                 "keep_folder": folder / "kept",
                 "web_port": 0,
+                "admin_port": None,
                 **changes,
             }
         )

@@ -124,6 +124,17 @@ class TestWindow:
         await office.clock.advance(0.1)
         assert office.began() == [0, 1, 2, 3, 4]
 
+    async def test_it_tells_how_many_started_within_the_window(self):
+        clock = HandClock()
+        budget = Budget(per_minute=5, window=WINDOW, monotonic=clock.monotonic, later=clock.later)
+        for _ in range(3):
+            async with budget.submit():
+                pass
+        async with budget.poll():
+            assert budget.used == 4
+        clock.now += WINDOW
+        assert budget.used == 0
+
     async def test_the_window_rolls(self):
         office = Office(per_minute=2)
         office.send("submit")

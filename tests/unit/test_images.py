@@ -329,3 +329,22 @@ def test_a_thumbnail_keeps_the_shape_and_never_grows(size, expected):
 def test_a_thumbnail_of_something_else_is_refused():
     with pytest.raises(images.BadPicture):
         images.thumbnail(b"no picture", side=512)
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+def test_a_small_version_of_any_picture_is_a_webp_without_metadata(sample):
+    small = images.thumbnail(sample, side=64)
+    seen = images.probe(small)
+    assert seen.format == "webp"
+    assert max(seen.width, seen.height) == 64
+    assert not decode(small).getexif()
+
+
+def test_a_small_picture_is_not_made_larger():
+    small = images.probe(images.thumbnail(encode(noise("RGB", 20, 10), "PNG"), side=64))
+    assert (small.width, small.height) == (20, 10)
+
+
+def test_a_bomb_is_not_made_smaller():
+    with pytest.raises(images.BadPicture):
+        images.thumbnail(SAMPLES["png rgb"][:-40], side=64)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, deliveries, queue, schema, verbs
+from bot.ledger import asks, deliveries, overview, queue, schema, verbs
 from bot.ledger.ledger import Ledger
 from tests import build
 
@@ -46,6 +46,29 @@ def unacknowledged(conn):
     return verbs.unacknowledged(conn, before=NOW)
 
 
+def overview_live(conn):
+    return overview.live(conn, now=NOW)
+
+
+WITHIN = {"models": ["any"], "since": NOW}
+
+
+def overview_counts(conn):
+    return overview.counts(conn, **WITHIN, step=LEASE)
+
+
+def overview_failures(conn):
+    return overview.failures(conn, **WITHIN, limit=5)
+
+
+def overview_public(conn):
+    return overview.public(conn, **WITHIN, limit=5)
+
+
+def overview_public_job(conn):
+    return overview.public_job(conn, "any")
+
+
 INDEXES = {
     claim_queued: {"ix_jobs_queue", "ix_jobs_person"},
     claim_reply: {"ix_replies_work"},
@@ -56,6 +79,12 @@ INDEXES = {
     head: {"ix_jobs_queue"},
     unacknowledged: {"ix_jobs_queue"},
     verbs.live: {"ix_jobs_queue"},
+    overview_live: {"ix_jobs_queue", "ix_replies_work"},
+    overview.models: {"ix_jobs_settled"},
+    overview_counts: {"ix_jobs_settled"},
+    overview_failures: {"ix_jobs_settled"},
+    overview_public: {"ix_jobs_settled"},
+    overview_public_job: set(),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from bot import settings
+from bot import environment as environments
 from bot.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def load(tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         file = tmp_path / ".env"
         file.write_text(dotenv, encoding="utf-8")
-        return settings.load(file)
+        return environments.load(file)
 
     return loading
 
@@ -135,7 +135,7 @@ def test_the_environment_wins_over_the_file(load):
 def test_a_file_that_is_not_there_is_no_error(monkeypatch, tmp_path):
     for name, value in REQUIRED.items():
         monkeypatch.setenv(name, value)
-    assert settings.load(tmp_path / "nothing").bot_caps == "100/day"
+    assert environments.load(tmp_path / "nothing").bot_caps == "100/day"
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -161,7 +161,7 @@ def test_a_file_that_is_no_text_is_refused_without_showing_it(tmp_path):
     file = tmp_path / ".env"
     file.write_bytes(b"DISCORD_TOKEN=\xff\xfesecret")
     with pytest.raises(SettingsError, match="is not UTF-8 text") as refusal:
-        settings.load(file)
+        environments.load(file)
     assert "secret" not in str(refusal.value)
 
 
@@ -240,6 +240,17 @@ MALFORMED = [
     ("QUEUE_MAX_AGE", "99999999999"),
     ("DATABASE_URL", "mysql://root@h/d"),
     ("DATABASE_URL", "easel.db"),
+    ("ADMIN_PORT", "65536"),
+    ("ADMIN_PORT", "of"),
+    ("ADMIN_PASSWORD", "elevenchars"),
+    ("ALARM_WEBHOOK", "http://hooks.example.net/secret-path"),
+    ("ALARM_WEBHOOK", "hooks.example.net/secret-path"),
+    ("ALARM_WEBHOOK", "https://[secret-path"),
+    ("ALARM_WEBHOOK", "https://hooks.example.net/secret path"),
+    ("ALARM_CHANNEL", "0"),
+    ("ALARM_CHANNEL", "#operators"),
+    ("SENTRY_DSN", "https://sentry.example.net/1"),
+    ("SENTRY_DSN", "secret-key"),
     ("WEB_PORT", "65536"),
     ("WEB_PORT", "http"),
     ("IMAGINE_MODEL", "x" * 129),
@@ -260,8 +271,9 @@ def test_a_malformed_value_is_refused_in_one_sentence_that_names_it(load, name, 
     assert sentence.endswith(" (see .env.example).")
     assert "\n" not in sentence
     assert not re.search(r"[.!?] [A-Z]", sentence), "one sentence"
-    if name in ("DISCORD_TOKEN", "HIAPI_API_KEY", "HIAPI_WEBHOOK_SECRET", "DATABASE_URL"):
+    if "SecretStr" in str(FIELDS[name.lower()].annotation) or name == "DATABASE_URL":
         assert value.strip() not in sentence
+        assert "secret-" not in sentence
 
 
 def test_a_refusal_carries_no_value_in_its_chain_either(load):
@@ -269,6 +281,31 @@ def test_a_refusal_carries_no_value_in_its_chain_either(load):
         load(**REQUIRED | {"DISCORD_TOKEN": "very secret"})
     assert refusal.value.__suppress_context__
     assert "very secret" not in repr(refusal.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "admin.example.net", "::"])  # noqa: S104
+def test_the_operators_page_is_not_opened_to_others_without_a_password(load, host):
+    sentence = refused(load, ADMIN_HOST=host)
+    assert sentence.startswith("ADMIN_PASSWORD must be given where ADMIN_HOST is not this machine")
+    assert load(**REQUIRED, ADMIN_HOST=host, ADMIN_PASSWORD="x" * 12).admin_host == host
+    assert load(**REQUIRED, ADMIN_HOST=host, ADMIN_PORT="off").admin_port is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
+def test_this_machine_alone_needs_no_password_for_it(load, host):
+    assert load(**REQUIRED, ADMIN_HOST=host).admin_password is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://discord.com/api/webhooks/1/x",
+        "http://127.0.0.1:9/x",
+        "https://h.example.net:8443/x",
+    ],
+)
+def test_alarms_go_to_https_or_to_this_machine(load, address):
+    assert load(**REQUIRED, ALARM_WEBHOOK=address).alarm_webhook.get_secret_value() == address
 
 
 # Keeping secrets ----------------------------------------------------------------------------

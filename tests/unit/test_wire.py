@@ -380,3 +380,26 @@ class TestNothingElseIsRaised:
                 wire.reason(told)
             elif isinstance(told, faults.AnswerError):
                 assert len(str(told)) <= 300
+
+
+class TestCourse:
+    """A finished task as fields of a log line."""
+
+    NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
+
+    def told(self, **more):
+        return wire.course(hiapi.Task.from_dict(a_task(**more)), now=self.NOW)
+
+    def test_how_long_it_took_and_how_late_it_is_known(self):
+        end = int(self.NOW.timestamp()) - 2
+        told = self.told(model="m@route", created=end - 9, completed=end)
+        assert told == {"model": "m", "seconds": 9, "late": 2.0}
+
+    def test_clocks_that_disagree_make_no_time_negative(self):
+        end = int(self.NOW.timestamp()) + 5
+        told = self.told(created=end + 1, completed=end)
+        assert (told["seconds"], told["late"]) == (0, 0.0)
+
+    def test_what_was_not_said_is_not_guessed(self):
+        assert "late" not in self.told(created=1, completed=None)
+        assert "seconds" not in self.told(created=None, completed=1)
