@@ -43,10 +43,18 @@ def amiss(scene: Scene) -> list[str]:
     found += [f"nobody asked for {reply}" for reply in replies.values()]
     found += [f"message {number} answers nobody" for number in posted]
     found += [f"billed for nothing: {key}" for key in bills]
-    sent = sum(job["first_post_at"] is not None for job in jobs.values())
-    if scene.counted != sent:
-        found.append(f"{scene.counted} counted, {sent} sent")
+    charged = sum(_charged(job) for job in jobs.values())
+    if scene.counted != charged:
+        found.append(f"{scene.counted} counted, {charged} charged")
     return found
+
+
+def _charged(job: Row) -> bool:
+    """What was sent is charged, unless it is known to have brought no picture."""
+    if job["first_post_at"] is None:
+        return False
+    ended = json.loads(job["outcome"])["end"] if job["outcome"] else None
+    return ended not in ("failed", "refused")
 
 
 def _not_promised(reply: Row | None, *, billed: int) -> Iterator[str]:
