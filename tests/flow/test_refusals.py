@@ -172,7 +172,6 @@ async def test_while_it_shuts_down_the_bot_takes_nothing_new(studio):
 
 
 async def test_a_ledger_that_does_not_answer_in_time(studio, monkeypatch, tmp_path):
-    await studio.app.tastes.of(studio.member.id)  # whose defaults are known already
     run, receive = studio.app.ledger.run, studio.app.intake.receive
 
     # The simulated Discord must be told what a command may wait for.
