@@ -197,7 +197,7 @@ async def test_no_more_than_twenty_five_are_suggested(studio):
 # --- a ledger that hangs --------------------------------------------------------------------------
 
 
-async def test_whoever_chose_nothing_costs_no_question_to_the_ledger(studio, clock):
+async def test_whoever_chose_nothing_costs_no_question_to_the_ledger(studio):
     chooser = studio.someone("chooser")
     shown = await panel(studio, who=chooser)
     await chooser.click(shown.message, label="Private")
