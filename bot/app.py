@@ -194,6 +194,7 @@ async def opened(
         )
         recent = Recent(ledger=ledger)
         tastes = Tastes(ledger=ledger, clock=clock, offered=catalog.offered)
+        await tastes.step()
         intake = Intake(
             ledger=ledger,
             catalog=catalog,
@@ -321,6 +322,7 @@ async def opened(
                 noting,
                 recovering,
                 Loop("adoption", tracker.adopt, interval=15.0),
+                Loop("tastes", tastes.step, interval=60.0),
                 Loop("keeper", kept.keeper.step, interval=600.0),
                 *watch.loops,
             ),

@@ -119,11 +119,18 @@ def _byline(card: Card) -> str:
     return f"{who} · {escape(card.prompt)}" if card.prompt else who
 
 
+class _Upload(io.BytesIO):
+    """A picture's bytes as a file. aiohttp asks for its buffer only to learn its size."""
+
+    def getbuffer(self) -> memoryview:
+        return memoryview(self.getvalue())  # the same bytes; a buffer to write to is a copy
+
+
 def files(card: Card) -> list[discord.File]:
     """The card's pictures as uploads, for one attempt: a file is empty after its first use."""
     return [
         discord.File(
-            io.BytesIO(shot.data),
+            _Upload(shot.data),
             filename=_filename(card, shot),
             description=shot.alt or None,
         )

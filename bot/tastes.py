@@ -1,7 +1,8 @@
 """A person's defaults, answered from memory: what a command takes when an option is left out.
 
 It owns how long the ledger may be waited for and what counts without it; it never decides which
-values a model takes.
+values a model takes. Most people choose nothing: the ids of those who did are kept in memory, so
+that nobody else waits for the ledger.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ LOAD_LIMIT = timedelta(seconds=1)
 # Another process may have changed them.
 FRESH = timedelta(minutes=5)
 PEOPLE = 5_000
+# Ids of so many who chose something are kept (about 7 MB); of more, the ledger is asked for all.
+CHOOSERS = 100_000
 # What may not be seen can be shown later; what was seen cannot be taken back.
 UNREADABLE = Taste(private=True)
 
@@ -44,7 +47,14 @@ class Tastes:
         self._ledger = ledger
         self._clock = clock
         self._known: OrderedDict[int, tuple[Taste, datetime]] = OrderedDict()
+        self._choosers: frozenset[int] | None = None  # None: anybody may be one
         self._loading: dict[int, asyncio.Task[Taste]] = {}
+
+    async def step(self) -> int:
+        """Learn who has chosen anything; other processes' people too. Returns how many came."""
+        before = self._choosers or frozenset()
+        self._choosers = await self._ledger.run(people.choosers, most=CHOOSERS)
+        return len((self._choosers or before) - before)
 
     async def of(self, user_id: int) -> Taste:
         """A person's defaults. Where the ledger is slow: those last known, else private ones."""
@@ -52,6 +62,8 @@ class Tastes:
         if at is not None and self._clock() - at < FRESH:
             self._known.move_to_end(user_id)
             return taste
+        if self._choosers is not None and user_id not in self._choosers:
+            return Taste()
         loading = self._loading.get(user_id)
         if loading is None:
             loading = self._loading[user_id] = asyncio.create_task(self._load(user_id))
@@ -81,6 +93,8 @@ class Tastes:
         except (SQLAlchemyError, LedgerError) as error:
             log.error("tastes.not_written", user=user_id, cause=str(error))
             return _TROUBLE
+        if self._choosers is not None:
+            self._choosers |= {user_id}
         return self._know(user_id, taste)
 
     async def reset(self, user_id: int) -> Taste | Complaint:

@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 
-from bot.ledger import schema
+from bot.ledger import deliveries, schema, verbs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +34,15 @@ BY_HAND = "by_hand"
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
 DEADLOCK_ATTEMPTS = 5
+
+
+# Every commit outlives the process. These need not outlive the machine's power as well, which costs
+# a write to the disk each: recovery asks Discord what was acknowledged, the same key asks HiAPI for
+# the task's name, a page tells stages, and a reply that was leased to nobody is claimed again.
+# With any other verb in its transaction, and with the next such one, they reach the disk too.
+RECOVERABLE = frozenset(
+    {verbs.confirm, verbs.submitted, verbs.note_status, deliveries.claim_reply, deliveries.renew}
+)
 
 
 class LedgerError(Exception):
@@ -100,7 +109,12 @@ class Ledger:
             return await asyncio.shield(work)
         if self._writer is None:
             raise LedgerError("the ledger is closed")
-        call = _Call(loop, loop.create_future(), lambda conn: verb(conn, *args, **kwargs))
+        call = _Call(
+            loop,
+            loop.create_future(),
+            lambda conn: verb(conn, *args, **kwargs),
+            lasting=verb not in RECOVERABLE,
+        )
         self._waiting.put(call)
         result: T = await call.future
         return result
@@ -194,15 +208,18 @@ class Ledger:
 class _Call:
     """A verb that waits for the writer, and the future of whoever asked."""
 
-    __slots__ = ("error", "future", "loop", "result", "verb")
+    __slots__ = ("error", "future", "lasting", "loop", "result", "verb")
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         future: asyncio.Future[Any],
         verb: Callable[[sa.Connection], Any],
+        *,
+        lasting: bool,
     ) -> None:
         self.loop = loop
+        self.lasting = lasting
         self.future = future
         self.verb = verb
         self.result: Any = None
@@ -229,7 +246,7 @@ def _commit(conn: sa.Connection, database: sqlite3.Connection, calls: list[_Call
     pending = calls
     while pending:
         try:
-            with _transaction(database):
+            with _transaction(database, lasting=any(call.lasting for call in pending)):
                 for call in pending:
                     _attempt(conn, call)
             break
@@ -247,13 +264,17 @@ def _commit(conn: sa.Connection, database: sqlite3.Connection, calls: list[_Call
             loop.call_soon_threadsafe(_answer, mine)
 
 
+_FULL, _NORMAL = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
+
+
 @contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+def _transaction(database: sqlite3.Connection, *, lasting: bool) -> Iterator[None]:
     """BEGIN and COMMIT without SQLAlchemy, to which one pair costs as much as three statements.
 
     Raises its errors all the same, for that is what callers expect of a ledger.
     """
     try:
+        database.execute(_FULL if lasting else _NORMAL)
         # IMMEDIATE: two processes on one file then wait for each other instead of failing.
         database.execute("BEGIN IMMEDIATE")
         yield

@@ -45,6 +45,12 @@ def taste(conn: sa.Connection, user_id: int) -> Taste:
     return Taste() if row is None else Taste(**row)
 
 
+def choosers(conn: sa.Connection, *, most: int) -> frozenset[int] | None:
+    """Everybody who ever chose defaults and did not take that back; None if they are more."""
+    found = conn.scalars(sa.select(preferences.c.user_id).limit(most + 1)).all()
+    return None if len(found) > most else frozenset(found)
+
+
 def change(conn: sa.Connection, user_id: int, /, **changes: str | bool | None) -> Taste:
     """Write only these fields of a person's defaults, so that two changes at once both hold."""
     blank = {field.name: field.default for field in fields(Taste)}

@@ -101,7 +101,7 @@ async def test_a_closed_ledger_is_no_riddle_to_the_person(studio):
     with capture_logs() as logs:
         result = await studio.imagine()
     assert "cannot write your request down right now" in studio.said(result)
-    assert [line["event"] for line in logs] == ["tastes.not_loaded", "house.not_read"]
+    assert [line["event"] for line in logs] == ["house.not_read"]
     assert not studio.hiapi.tasks.requests
 
 

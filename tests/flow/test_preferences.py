@@ -5,9 +5,12 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from bot import catalog, tastes
+from bot.ledger import people
 from bot.ledger.schema import jobs
+from bot.model import Taste
 from tests.flow.studio import image
 from tests.flow.test_history import Shown, characters, press, refused, walk
 
@@ -194,9 +197,45 @@ async def test_no_more_than_twenty_five_are_suggested(studio):
 # --- a ledger that hangs --------------------------------------------------------------------------
 
 
+async def test_whoever_chose_nothing_costs_no_question_to_the_ledger(studio):
+    chooser = studio.someone("chooser")
+    shown = await panel(studio, who=chooser)
+    await chooser.click(shown.message, label="Private")
+    async with studio.restarted() as app:
+        await app.ledger.__aexit__()
+        with capture_logs() as logs:
+            assert await app.tastes.of(studio.member.id) == Taste()
+            assert not logs
+            # Theirs is not known yet and cannot be read now.
+            assert await app.tastes.of(chooser.id) == tastes.UNREADABLE
+            assert [line["event"] for line in logs] == ["tastes.not_loaded"]
+
+
+async def test_what_another_process_wrote_is_noticed(studio):
+    other = studio.someone("other")
+    assert await studio.app.tastes.of(other.id) == Taste()
+    await studio.app.ledger.run(people.change, other.id, private=True)
+    assert await studio.app.tastes.step() == 1
+    assert await studio.app.tastes.of(other.id) == Taste(private=True)
+    assert await studio.app.tastes.step() == 0
+
+
+async def test_more_choosers_than_are_kept_are_all_asked_for(studio, monkeypatch):
+    monkeypatch.setattr(tastes, "CHOOSERS", 1)
+    several = [studio.member.id, studio.someone("other").id]
+    for who in several:
+        await studio.app.ledger.run(people.change, who, spoiler=True)
+    await studio.app.tastes.step()
+    for who in several:
+        assert await studio.app.tastes.of(who) == Taste(spoiler=True)
+    assert await studio.app.tastes.of(studio.someone("third").id) == Taste()
+
+
 async def test_suggestions_and_defaults_do_not_wait_for_a_ledger_that_hangs(studio):
     await studio.imagine("a fox")
-    known = studio.someone("known")
+    known, chooser = studio.someone("known"), studio.someone("chooser")
+    await studio.app.ledger.run(people.change, chooser.id, spoiler=True)
+    await studio.app.tastes.step()
     await studio.imagine("an owl", who=known)
     assert len(await suggested(studio, who=known)) == 1
     free = threading.Event()
@@ -212,7 +251,9 @@ async def test_suggestions_and_defaults_do_not_wait_for_a_ledger_that_hangs(stud
         began = loop.time()
         assert len(await studio.app.recent.prompts(known.id, "")) == 1
         assert loop.time() - began < 0.5
-        assert await studio.app.tastes.of(studio.someone("new").id) == tastes.UNREADABLE
+        # Whoever chose nothing waits for nothing; what somebody chose is private till it is read.
+        assert await studio.app.tastes.of(studio.someone("new").id) == Taste()
+        assert await studio.app.tastes.of(chooser.id) == tastes.UNREADABLE
     finally:
         free.set()
         await task

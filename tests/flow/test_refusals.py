@@ -172,8 +172,7 @@ async def test_while_it_shuts_down_the_bot_takes_nothing_new(studio):
 
 
 async def test_a_ledger_that_does_not_answer_in_time(studio, monkeypatch, tmp_path):
-    # The defaults of the person and the rules of the server are known already.
-    await studio.imagine(" ")
+    await studio.imagine(" ")  # the rules of the server are known already
     run, receive = studio.app.ledger.run, studio.app.intake.receive
 
     # The simulated Discord must be told what a command may wait for.

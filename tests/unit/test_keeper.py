@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot import keeper as keepers
 from bot.keeper import Keeper, Shelf, original_name
 from tests.build import NOW
 
@@ -51,6 +52,35 @@ async def test_what_is_kept_is_read_back(tmp_path):
     assert await another.has_reference(digest)
     assert await another.original("b" * 16) is None
     assert not await another.has_reference("0" * 64)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, MIB, MIB + 1, 3 * MIB - 4097])
+@pytest.mark.parametrize(
+    ("direct", "block"),
+    [
+        pytest.param(keepers.DIRECT, keepers.BLOCK, id="direct"),
+        pytest.param(0, keepers.BLOCK, id="through the cache"),
+        # Linux answers EINVAL to both: to the flag when opening, to the size when writing.
+        pytest.param(getattr(os, "O_TMPFILE", 0), keepers.BLOCK, id="no such flag"),
+        pytest.param(keepers.DIRECT, 256, id="other blocks"),
+    ],
+)
+async def test_a_file_of_any_size_is_kept_as_it_is(tmp_path, monkeypatch, size, direct, block):
+    monkeypatch.setattr(keepers, "DIRECT", direct)
+    monkeypatch.setattr(keepers, "BLOCK", block)
+    data = os.urandom(size)
+    kept = keeper(tmp_path)
+    assert await kept.keep_original("a" * 16, data)
+    assert await kept.original("a" * 16) == data
+    assert [path.suffix for path in files(tmp_path)] == [""]
+
+
+async def test_files_written_at_once_do_not_mix(tmp_path):
+    kept = keeper(tmp_path, megabytes=100)
+    made = {f"{number:016}": os.urandom(MIB + number) for number in range(20)}
+    assert all(await asyncio.gather(*(kept.keep_original(*each) for each in made.items())))
+    for job_id, data in made.items():
+        assert await kept.original(job_id) == data
 
 
 async def test_only_the_owner_may_look(tmp_path):

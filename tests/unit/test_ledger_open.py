@@ -115,6 +115,19 @@ class TestFile:
 
         assert await ledger.run(pragmas) == ["wal", 2, 1]
 
+    async def test_but_for_those_that_the_world_can_tell_again(self, ledger, monkeypatch):
+        def synchronous(conn):
+            return conn.exec_driver_sql("PRAGMA synchronous").scalar()
+
+        monkeypatch.setattr(ledger_module, "RECOVERABLE", ledger_module.RECOVERABLE | {synchronous})
+        assert await ledger.run(synchronous) == 1
+        async with held(ledger):
+            together = await asked(
+                ledger.run(verbs.keep_fact, "a", value="1"), ledger.run(synchronous)
+            )
+        assert (await asyncio.gather(*together))[1] == 2
+        assert await ledger.run(synchronous) == 1
+
 
 class TestRefusals:
     @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///"])
