@@ -34,6 +34,11 @@ _DRAWN = """
 }
 """
 
+# Whether the bot has said what it suggests for what was typed.
+_SUGGESTED = """
+() => window.simcordPreview.commandPicker.autocomplete.state === "answered"
+"""
+
 # The colour in the middle of the picture's left and of its right half.
 _COLOURS = """
 picture => {
@@ -89,11 +94,16 @@ class Visitor:
         await self._add(name)
         field_ = self.page.locator(f"input.command-option-input[data-option={name}]")
         await field_.focus()
-        if await field_.get_attribute("role") == "combobox":
+        heading = self.page.locator(".command-popup-heading")
+        if await field_.get_attribute("role") != "combobox":
+            await field_.fill(value)
+        elif "MATCHING" in (await heading.text_content() or ""):
+            # Whatever is typed is suggested for, and counts as it is typed.
+            await field_.fill(value)
+            await self.page.wait_for_function(_SUGGESTED)
+        else:
             choice = self.page.locator(".command-suggestion")
             await choice.filter(has_text=re.compile(f"^{re.escape(value)}")).first.click()
-        else:
-            await field_.fill(value)
 
     async def _add(self, name: str) -> None:
         """Bring up an option that the composer does not show by itself."""
@@ -101,6 +111,42 @@ class Visitor:
             return
         await self.page.locator(".command-ghost").click()
         await self.page.locator(f".command-suggestion[data-value={name}]").click()
+
+    async def suggested(self, command: str, option: str, typed: str) -> list[str]:
+        """What is suggested for an option once this much of it is typed; nothing is sent."""
+        await self.page.get_by_role("textbox", name="Message").fill(f"/{command}")
+        await self.page.locator(".command-entry").filter(has_text=f"/{command}").click()
+        await self._fill(option, typed)
+        return await self.page.locator(".command-suggestion-label").all_text_contents()
+
+    # --- pressing and filling in ------------------------------------------------------------------
+
+    async def press(self, button: str, *, on: Locator | None = None) -> None:
+        """Press a button of a message, the newest one unless said otherwise."""
+        place = self.message if on is None else on
+        await place.get_by_role("button", name=button, exact=True).click()
+
+    async def choose(self, value: str, *, of: Locator) -> None:
+        """Open a select and choose the option that begins like this."""
+        await of.click()
+        option = self.page.locator(".select-list:popover-open .select-option")
+        await option.filter(has_text=re.compile(f"^{re.escape(value)}")).first.click()
+
+    @property
+    def form(self) -> Locator:
+        """The form that lies over the channel."""
+        return self.page.get_by_role("dialog")
+
+    def field(self, name: str) -> Locator:
+        """One field of the form, by the id that the bot gave it."""
+        return self.form.locator(f".modal-field[data-custom-id={name}]")
+
+    async def submit(self) -> None:
+        """Send the form off; it must be gone then."""
+        await self.form.get_by_role("button", name="Submit").click()
+        await expect(self.form).to_have_count(0)
+
+    # --- looking ----------------------------------------------------------------------------------
 
     @property
     def message(self) -> Locator:
