@@ -34,9 +34,10 @@ _DRAWN = """
 }
 """
 
-# Whether the bot has said what it suggests for what was typed.
+# Whether the bot has said what it suggests for what was typed; while messages change the page may
+# give the question up.
 _SUGGESTED = """
-() => window.simcordPreview.commandPicker.autocomplete.state === "answered"
+() => ["answered", "failed"].includes(window.simcordPreview.commandPicker.autocomplete.state)
 """
 
 # The colour in the middle of the picture's left and of its right half.
@@ -124,13 +125,24 @@ class Visitor:
     async def press(self, button: str, *, on: Locator | None = None) -> None:
         """Press a button of a message, the newest one unless said otherwise."""
         place = self.message if on is None else on
+        await self._rest()
         await place.get_by_role("button", name=button, exact=True).click()
 
-    async def choose(self, value: str, *, of: Locator) -> None:
-        """Open a select and choose the option that begins like this."""
-        await of.click()
-        option = self.page.locator(".select-list:popover-open .select-option")
-        await option.filter(has_text=re.compile(f"^{re.escape(value)}")).first.click()
+    async def choose(self, *values: str, of: Locator) -> None:
+        """Open a select and press the entries that hold these words; of several, apply them."""
+        opened = self.page.locator(".select-list:popover-open")
+        await self._rest()
+        # By the keyboard: the page may scroll between a mouse's press and its release.
+        await of.press("Enter")
+        for value in values:
+            await opened.locator(".select-option").filter(has_text=value).first.click()
+        if await (apply := opened.get_by_role("button", name="Apply")).count():
+            await apply.click()
+        await expect(opened).to_have_count(0)
+
+    async def _rest(self) -> None:
+        """Until the page is done with what was pressed last: it takes one press at a time."""
+        await self.page.wait_for_function("() => window.simcordPreview.ready")
 
     @property
     def form(self) -> Locator:
