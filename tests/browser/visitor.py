@@ -3,6 +3,7 @@
 It owns how the page is worked, by what a person sees of it; it never reaches behind the page.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from playwright.async_api import ConsoleMessage, Locator, Page, expect
 
 SECONDS = 20.0  # until the page must show what is waited for
+SOON, TRIES = 1000.0, 6  # milliseconds until a list is open, and presses that may be needed
 
 # The headings of all cards in the order in which the page showed them, once each.
 _WATCH = """
@@ -131,9 +133,13 @@ class Visitor:
     async def choose(self, *values: str, of: Locator) -> None:
         """Open a select and press the entries that hold these words; of several, apply them."""
         opened = self.page.locator(".select-list:popover-open")
-        await self._rest()
-        # By the keyboard: the page may scroll between a mouse's press and its release.
-        await of.press("Enter")
+        # The page takes one press at a time, and closes a list when its message is drawn anew.
+        for _ in range(TRIES):
+            await self._rest()
+            await of.press("Enter")
+            with contextlib.suppress(AssertionError):
+                await expect(opened).to_be_visible(timeout=SOON)
+                break
         for value in values:
             await opened.locator(".select-option").filter(has_text=value).first.click()
         if await (apply := opened.get_by_role("button", name="Apply")).count():
