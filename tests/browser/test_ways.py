@@ -7,6 +7,13 @@ from PIL import Image
 from playwright.async_api import expect
 
 PICTURE = "Here is your picture"
+# What both forms have is called the same in both.
+OPTIONS = (
+    "Ratio",
+    "2K: sharper, takes longer",
+    "Show the picture to me alone",
+    "Blur it until somebody clicks it",
+)
 # Nobody looks at the waiting here: the stages are as short as the bot's own pace allows.
 QUICK = {"seconds": (0.5, 1.0, 0.5)}
 
@@ -24,6 +31,7 @@ async def test_pictures_of_a_card_and_an_upload_are_remixed_in_a_form(visit, tmp
         await visitor.sees("Here are your pictures")
         await visitor.press("Remix this")
         await expect(visitor.form).to_contain_text("Images, in this order")
+        await visitor.offers(*OPTIONS)
 
         # Of the two, which are picked at first, only the second one.
         await visitor.choose("1. ", of=visitor.field("images").get_by_role("combobox"))
@@ -53,6 +61,7 @@ async def test_a_form_comes_with_the_prompt_and_makes_another_card_of_it(visit):
         prompt = visitor.field("prompt").locator("textarea")
         await expect(prompt).to_have_value("a *red* fox")
         await expect(visitor.field("ratio")).to_contain_text("3:2")
+        await visitor.offers(*OPTIONS)
         await prompt.fill("a *blue* fox")
         await visitor.submit()
 

@@ -129,7 +129,7 @@ SCENES = (
     Scene("help", "/help", "What the bot does, by example."),
     Scene("phone-finished", "On a phone: a finished card", "The same card, 390 pixels wide."),
     Scene("phone-edit-form", "On a phone: Edit prompt", "The form fits, too."),
-    Scene("phone-history", "On a phone: /history", "Thumbnails stay beside their words."),
+    Scene("phone-history", "On a phone: /history", "The same list, one thumbnail below the other."),
 )
 
 
@@ -148,9 +148,17 @@ class Stage:
         page = self.visitor.page
         await page.mouse.move(0, 0)
         await page.wait_for_function(_STILL)
-        taken = Image.open(io.BytesIO(await place.screenshot(animations="disabled")))
-        small = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        taken, before = await place.screenshot(animations="disabled"), b""
+        while taken != before:  # the page may still scroll or turn an image up
+            before, taken = taken, await place.screenshot(animations="disabled")
+        shot = Image.open(io.BytesIO(taken))
+        small = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
         await asyncio.to_thread(small.save, self.folder / f"{name}.png", optimize=True)
+
+    async def shoot_form(self, name: str) -> None:
+        """A form with all its fields, where a person would scroll."""
+        await self.visitor.form.evaluate(_UNFOLD)
+        await self.shoot(name, self.visitor.form)
 
     @property
     def cards(self) -> Locator:
@@ -178,6 +186,13 @@ class Hands:
         self._moved += by
 
 
+_UNFOLD = """
+form => {
+  form.style.maxHeight = "none";
+  form.querySelector(".modal-body").style.maxHeight = "none";
+}
+"""
+
 Play = Callable[[Stage], Awaitable[None]]
 
 
@@ -204,7 +219,7 @@ async def _making(stage: Stage) -> None:
     await stage.shoot("finished")
     first = stage.cards.first
     await visitor.press("Edit prompt")
-    await stage.shoot("edit-form", visitor.form)
+    await stage.shoot_form("edit-form")
     await visitor.form.get_by_role("button", name="Cancel").click()
     await first.get_by_role("combobox").press("Enter")
     await stage.shoot("ratio")
@@ -217,7 +232,7 @@ async def _making(stage: Stage) -> None:
     await visitor.sees("Here are your pictures")
     await stage.shoot("four")
     await visitor.press("Remix this")
-    await stage.shoot("remix-form", visitor.form)
+    await stage.shoot_form("remix-form")
     await visitor.form.get_by_role("button", name="Cancel").click()
 
     files = {"image1": _swatch(stage.folder, "sun.png", "#f2b134")}
@@ -298,7 +313,7 @@ async def _phone(stage: Stage) -> None:
     await visitor.sees(PICTURE)
     await stage.shoot("phone-finished")
     await visitor.press("Edit prompt")
-    await stage.shoot("phone-edit-form", visitor.form)
+    await stage.shoot_form("phone-edit-form")
     await visitor.form.get_by_role("button", name="Cancel").click()
     await visitor.ask("imagine", prompt="an owl on a lantern above the rooftops of an old town")
     await visitor.sees(PICTURE)

@@ -159,6 +159,11 @@ class Visitor:
         """One field of the form, by the id that the bot gave it."""
         return self.form.locator(f".modal-field[data-custom-id={name}]")
 
+    async def offers(self, *words: str) -> None:
+        """All of these stand in the form."""
+        for each in words:
+            await expect(self.form).to_contain_text(each)
+
     async def submit(self) -> None:
         """Send the form off; it must be gone then."""
         await self.form.get_by_role("button", name="Submit").click()
