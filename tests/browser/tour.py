@@ -27,9 +27,12 @@ from tests.browser.conftest import ARGUMENTS, BROWSERS, PACE
 from tests.browser.visitor import Visitor
 
 DOCS = Path(__file__).parents[2] / "docs"
+# What a page may be like; the last one is photographed half as large again.
 WIDE, PHONE = {"width": 1000, "height": 1500}, {"width": 390, "height": 1500}
+CLOSE = {"width": 1000, "height": 1501}
+README = "demo"  # the picture that the README begins with
 NOTABLE, SAME = 24, 0.0005  # shades of grey, and the share of pixels: less is a changed minute
-COLOURS = 192  # of a picture's palette: cards are few colours, and stand-in pictures are painted
+COLOURS = 256  # of a palette: a quarter of the bytes, and hardly to be seen
 BEGAN = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)  # on every card, so that a second run is the same
 PICTURE = "Here is your picture"
 QUICK = (0.5, 1.0, 0.5)
@@ -152,8 +155,16 @@ class Stage:
         while taken != before:  # the page may still scroll or turn an image up
             before, taken = taken, await place.screenshot(animations="disabled")
         shot = Image.open(io.BytesIO(taken))
-        small = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        small = shot.convert("RGB")
+        if name != README:
+            small = small.quantize(COLOURS)
         await asyncio.to_thread(small.save, self.folder / f"{name}.png", optimize=True)
+
+    async def made(self, prompt: str, heading: str = PICTURE) -> None:
+        """Until the newest message is this one, and has its picture."""
+        await self.visitor.sees(prompt)
+        await self.visitor.sees(heading)
+        await self.visitor.picture()
 
     async def shoot_form(self, name: str) -> None:
         """A form with all its fields, where a person would scroll."""
@@ -215,7 +226,7 @@ async def _waiting(stage: Stage) -> None:
 async def _making(stage: Stage) -> None:
     visitor = stage.visitor
     await visitor.ask("imagine", prompt="a red fox in the snow", aspect_ratio="3:2")
-    await visitor.sees(PICTURE)
+    await stage.made("a red fox in the snow")
     await stage.shoot("finished")
     first = stage.cards.first
     await visitor.press("Edit prompt")
@@ -229,7 +240,7 @@ async def _making(stage: Stage) -> None:
     await stage.shoot("original")
 
     await visitor.ask("imagine", prompt="an owl on a lantern", count="4")
-    await visitor.sees("Here are your pictures")
+    await stage.made("an owl on a lantern", "Here are your pictures")
     await stage.shoot("four")
     await visitor.press("Remix this")
     await stage.shoot_form("remix-form")
@@ -244,17 +255,17 @@ async def _making(stage: Stage) -> None:
         show_images="True",
         files=files,
     )
-    await visitor.sees(PICTURE)
+    await stage.made("both as posters on one wall")
     await stage.shoot("remix")
     await visitor.ask("imagine", prompt="the end of the story", aspect_ratio="16:9", spoiler="True")
-    await visitor.sees(PICTURE)
+    await stage.made("the end of the story")
     await stage.shoot("spoiler")
     await visitor.ask("imagine", prompt="a secret garden", aspect_ratio="16:9", private="True")
-    await visitor.sees(PICTURE)
+    await stage.made("a secret garden")
     await stage.shoot("private")
     await visitor.press("Again")
     await expect(stage.cards).to_have_count(7)
-    await visitor.sees(PICTURE)
+    await stage.made("a secret garden")
 
     await visitor.ask("history")
     await visitor.sees("page 1 of 2")
@@ -310,16 +321,23 @@ async def _noted(stage: Stage) -> None:
 async def _phone(stage: Stage) -> None:
     visitor = stage.visitor
     await visitor.ask("imagine", prompt="a red fox in the snow", aspect_ratio="3:2")
-    await visitor.sees(PICTURE)
+    await stage.made("a red fox in the snow")
     await stage.shoot("phone-finished")
     await visitor.press("Edit prompt")
     await stage.shoot_form("phone-edit-form")
     await visitor.form.get_by_role("button", name="Cancel").click()
     await visitor.ask("imagine", prompt="an owl on a lantern above the rooftops of an old town")
-    await visitor.sees(PICTURE)
+    await stage.made("an owl on a lantern above the rooftops of an old town")
     await visitor.ask("history")
     await visitor.sees("2 requests")
     await stage.shoot("phone-history")
+
+
+async def _readme(stage: Stage) -> None:
+    visitor = stage.visitor
+    await visitor.ask("imagine", prompt="a red fox under an old oak at dusk", aspect_ratio="3:2")
+    await stage.made("a red fox under an old oak at dusk")
+    await stage.shoot(README)
 
 
 # What is played in one go, with the demo's settings for it and the width of the page.
@@ -330,6 +348,7 @@ PLAYS: tuple[tuple[Play, dict[str, Any], dict[str, int]], ...] = (
     (_failing, {"seconds": QUICK}, WIDE),
     (_noted, {"seconds": (2.0, 9000.0, 1.0)}, WIDE),
     (_phone, {"seconds": QUICK}, PHONE),
+    (_readme, {"seconds": QUICK}, CLOSE),
 )
 
 
@@ -343,7 +362,11 @@ async def _staged(
             worlds.opened(Path(data), clock=clock, **settings) as world,
             worlds.page(world) as url,
         ):
-            context = await browser.new_context(viewport=window, is_mobile=window is PHONE)
+            context = await browser.new_context(
+                viewport=window,
+                is_mobile=window is PHONE,
+                device_scale_factor=1.5 if window is CLOSE else 1,
+            )
             visitor = Visitor(await context.new_page())
             await visitor.arrive(url)
             try:
@@ -384,8 +407,9 @@ def keep(new: Path, old: Path) -> bool:
 
 async def tour(only: tuple[str, ...] = ()) -> list[str]:
     """Play everything, or these plays by name; the names of the pictures that have changed."""
-    # The ids on the cards are the same in every run.
+    # The ids on the cards are the same in every run, and so are the stand-in's pictures.
     secrets.token_bytes = random.Random(2026).randbytes  # type: ignore[assignment]  # noqa: S311
+    secrets.randbits = random.Random(2026).getrandbits  # noqa: S311
     path = next(filter(None, map(shutil.which, BROWSERS)))
     target = DOCS / "tour"
     target.mkdir(exist_ok=True)
@@ -400,6 +424,8 @@ async def tour(only: tuple[str, ...] = ()) -> list[str]:
             await browser.close()
         shown = [scene.name for scene in SCENES if (folder / f"{scene.name}.png").exists()]
         changed = [name for name in shown if keep(folder / f"{name}.png", target / f"{name}.png")]
+        if (folder / f"{README}.png").exists():
+            changed += [README] * keep(folder / f"{README}.png", DOCS / f"{README}.png")
     (DOCS / "tour.md").write_text(page(), encoding="utf-8")
     return changed
 
