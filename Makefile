@@ -9,7 +9,7 @@ DEV := $(VENV)/dev.stamp
 RUN := $(VENV)/run.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench soak check lock messages clean
+.PHONY: help run demo tour test bench soak check lock messages clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ run: $(RUN) ## Run the bot on Discord, with the settings in .env
 
 demo: $(DEV) ## Try it in the browser, without Discord and without a key
 	$(BIN)/python -m bot demo
+
+tour: $(DEV) ## Photograph every card, form and page anew, one minute (docs/tour.md)
+	$(BIN)/python -m tests.browser.tour
 
 test: $(DEV) ## Run all tests
 	$(BIN)/python -m pytest

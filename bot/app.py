@@ -171,9 +171,6 @@ async def opened(
             # Where it was one of several, the card says how many are ready.
             progress.changed(reply_id)
 
-        def moved(reply_id: str) -> None:
-            progress.changed(reply_id)
-
         tracker = Tracker(
             ledger=ledger,
             client=client,
@@ -181,7 +178,7 @@ async def opened(
             clock=clock,
             every=timedelta(seconds=settings.hiapi_poll_every),
             settled=settled,
-            moved=moved,
+            moved=lambda reply_id: progress.changed(reply_id),
         )
         progress = Progress(
             ledger=ledger,

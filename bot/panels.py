@@ -63,9 +63,9 @@ def thumbnails(page: Page) -> list[discord.File]:
 
 
 def _entry(row: Row) -> discord.ui.Item[discord.ui.LayoutView]:
-    last = f"{row.state} · {row.short_id}"
-    if row.link is not None:
-        last += f" · {row.link}"
+    # A bare address would fill two lines of a phone.
+    name = f"[{row.short_id}]({row.link})" if row.link is not None else row.short_id
+    last = f"{row.state} · {name}"
     text: discord.ui.TextDisplay[discord.ui.LayoutView] = discord.ui.TextDisplay(
         f"**{escape(row.prompt)}**\n{row.facts}\n{last}"
     )
@@ -97,6 +97,7 @@ def preferences(panel: Panel) -> discord.ui.LayoutView:
     """A person's defaults with the controls that change them."""
     box: Box = discord.ui.Container()
     box.add_item(discord.ui.TextDisplay(f"### {panel.heading}\n{panel.words}"))
+    box.add_item(discord.ui.Separator(visible=False))
     for pick in panel.picks:
         box.add_item(discord.ui.TextDisplay(f"**{pick.label}**"))
         box.add_item(_actions(_pick(pick)))
@@ -132,6 +133,8 @@ def paragraphs(lines: tuple[str, ...]) -> discord.ui.LayoutView:
     """Plain words, one below the other."""
     box: Box = discord.ui.Container()
     for line in lines:
+        if box.children:
+            box.add_item(discord.ui.Separator(visible=False))
         box.add_item(discord.ui.TextDisplay(line))
     return _view(box)
 

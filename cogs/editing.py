@@ -124,10 +124,11 @@ def _select(name: str, values: tuple[str, ...], default: str) -> "discord.ui.Sel
 
 
 def _options(reply: Reply, request: Request) -> "discord.ui.CheckboxGroup[Form]":
+    sharper = _("{resolution}: sharper, takes longer")
     ticks = {
-        "2k": (_("2K, sharper"), request.resolution == SHARP),
-        "private": (_("Show it to me alone"), reply.target.private),
-        "spoiler": (_("Blur it until it is clicked"), reply.spoiler),
+        "2k": (sharper.format(resolution=SHARP), request.resolution == SHARP),
+        "private": (_("Show the picture to me alone"), reply.target.private),
+        "spoiler": (_("Blur it until somebody clicks it"), reply.spoiler),
     }
     options = [
         discord.CheckboxGroupOption(label=label, value=value, default=ticked)

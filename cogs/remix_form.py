@@ -53,7 +53,7 @@ class RemixForm(Form):
             placeholder=_("Call them first image, second image, ..."),
         )
         self.add_item(_label(_("What to make of it"), prompt, note if only else ""))
-        self.add_item(_label(_("Width to height"), _ratio(model)))
+        self.add_item(_label(_("Ratio"), _ratio(model)))
         self.add_item(_label(_("Options"), _options(model, private=private)))
         more = discord.ui.FileUpload[RemixForm](
             custom_id=MORE, required=False, min_values=0, max_values=REFERENCE_LIMIT

@@ -3,6 +3,7 @@
 It owns how the page is worked, by what a person sees of it; it never reaches behind the page.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from playwright.async_api import ConsoleMessage, Locator, Page, expect
 
 SECONDS = 20.0  # until the page must show what is waited for
+SOON, TRIES = 1000.0, 6  # milliseconds until a list is open, and presses that may be needed
 
 # The headings of all cards in the order in which the page showed them, once each.
 _WATCH = """
@@ -32,6 +34,12 @@ _DRAWN = """
     "img.gallery-image");
   return Boolean(picture?.complete && picture.naturalWidth);
 }
+"""
+
+# Whether the bot has said what it suggests for what was typed; while messages change the page may
+# give the question up.
+_SUGGESTED = """
+() => ["answered", "failed"].includes(window.simcordPreview.commandPicker.autocomplete.state)
 """
 
 # The colour in the middle of the picture's left and of its right half.
@@ -89,11 +97,16 @@ class Visitor:
         await self._add(name)
         field_ = self.page.locator(f"input.command-option-input[data-option={name}]")
         await field_.focus()
-        if await field_.get_attribute("role") == "combobox":
+        heading = self.page.locator(".command-popup-heading")
+        if await field_.get_attribute("role") != "combobox":
+            await field_.fill(value)
+        elif "MATCHING" in (await heading.text_content() or ""):
+            # Whatever is typed is suggested for, and counts as it is typed.
+            await field_.fill(value)
+            await self.page.wait_for_function(_SUGGESTED)
+        else:
             choice = self.page.locator(".command-suggestion")
             await choice.filter(has_text=re.compile(f"^{re.escape(value)}")).first.click()
-        else:
-            await field_.fill(value)
 
     async def _add(self, name: str) -> None:
         """Bring up an option that the composer does not show by itself."""
@@ -101,6 +114,62 @@ class Visitor:
             return
         await self.page.locator(".command-ghost").click()
         await self.page.locator(f".command-suggestion[data-value={name}]").click()
+
+    async def suggested(self, command: str, option: str, typed: str) -> list[str]:
+        """What is suggested for an option once this much of it is typed; nothing is sent."""
+        await self.page.get_by_role("textbox", name="Message").fill(f"/{command}")
+        await self.page.locator(".command-entry").filter(has_text=f"/{command}").click()
+        await self._fill(option, typed)
+        return await self.page.locator(".command-suggestion-label").all_text_contents()
+
+    # --- pressing and filling in ------------------------------------------------------------------
+
+    async def press(self, button: str, *, on: Locator | None = None) -> None:
+        """Press a button of a message, the newest one unless said otherwise."""
+        place = self.message if on is None else on
+        await self._rest()
+        await place.get_by_role("button", name=button, exact=True).click()
+
+    async def choose(self, *values: str, of: Locator) -> None:
+        """Open a select and press the entries that hold these words; of several, apply them."""
+        opened = self.page.locator(".select-list:popover-open")
+        # The page takes one press at a time, and closes a list when its message is drawn anew.
+        for _ in range(TRIES):
+            await self._rest()
+            await of.press("Enter")
+            with contextlib.suppress(AssertionError):
+                await expect(opened).to_be_visible(timeout=SOON)
+                break
+        for value in values:
+            await opened.locator(".select-option").filter(has_text=value).first.click()
+        if await (apply := opened.get_by_role("button", name="Apply")).count():
+            await apply.click()
+        await expect(opened).to_have_count(0)
+
+    async def _rest(self) -> None:
+        """Until the page is done with what was pressed last: it takes one press at a time."""
+        await self.page.wait_for_function("() => window.simcordPreview.ready")
+
+    @property
+    def form(self) -> Locator:
+        """The form that lies over the channel."""
+        return self.page.get_by_role("dialog")
+
+    def field(self, name: str) -> Locator:
+        """One field of the form, by the id that the bot gave it."""
+        return self.form.locator(f".modal-field[data-custom-id={name}]")
+
+    async def offers(self, *words: str) -> None:
+        """All of these stand in the form."""
+        for each in words:
+            await expect(self.form).to_contain_text(each)
+
+    async def submit(self) -> None:
+        """Send the form off; it must be gone then."""
+        await self.form.get_by_role("button", name="Submit").click()
+        await expect(self.form).to_have_count(0)
+
+    # --- looking ----------------------------------------------------------------------------------
 
     @property
     def message(self) -> Locator:

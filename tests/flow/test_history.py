@@ -134,7 +134,7 @@ async def test_a_page_has_five_entries_newest_first(studio, count):
         f"**fox {number}**" for number in reversed(range(count))
     ][:5]
     for row, own in zip(shown.rows, ids, strict=True):
-        assert f"Ready · {own} · https://discord.com/channels/" in row
+        assert f"Ready · [{own}](https://discord.com/channels/" in row
     assert shown.buttons == ({} if count <= 5 else {"Previous": False, "Next": True})
     assert len(shown.thumbnails) == min(count, 5)
 
