@@ -178,7 +178,7 @@ async def opened(
             clock=clock,
             every=timedelta(seconds=settings.hiapi_poll_every),
             settled=settled,
-            moved=lambda reply_id: progress.changed(reply_id),
+            moved=lambda reply_id: progress.changed(reply_id),  # noqa: PLW0108 - made below
         )
         progress = Progress(
             ledger=ledger,
