@@ -26,7 +26,7 @@ LOOK_EVERY = 2.0
 LONGEST = 240.0
 # Seconds that a callback may come after its task was seen to have ended.
 CALLBACK_GRACE = 20.0
-COST = "One picture was billed; it is not counted in MAX_JOBS_PER_DAY."
+COST = "One picture was billed; it is not counted in BOT_CAPS."
 
 
 async def check(

@@ -22,7 +22,7 @@ async def asked(ledger, *, now=NOW, model="nano-banana-pro", private=False, coun
     reply = build.reply(
         asks=build.request(model=model), now=now, count=count, private=private, **changes
     )
-    await ledger.run(asks.receive, reply, day_limit=1000, now=now)
+    await ledger.run(asks.receive, reply, limits=build.limits(reply))
     await ledger.run(verbs.confirm, reply.id, message_id=7, private=private, now=now)
     return reply
 
@@ -175,7 +175,7 @@ async def test_what_is_not_public_is_never_shown(ledger, how):
 async def test_a_blurred_picture_is_never_shown(ledger):
     reply = build.reply()
     reply = reply.evolve(spoiler=True)
-    await ledger.run(asks.receive, reply, day_limit=1000, now=NOW)
+    await ledger.run(asks.receive, reply, limits=build.limits(reply))
     await ledger.run(verbs.confirm, reply.id, message_id=7, private=False, now=NOW)
     await ledger.run(verbs.settle, reply.jobs[0].id, outcome=build.pictures(), now=NOW)
     await ledger.run(deliveries.claim_reply, worker="ada", now=NOW, lease=LEASE)
