@@ -47,6 +47,7 @@ from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tastes import Tastes
 from bot.tracker import Tracker
+from bot.usage import Usage
 from bot.web import CALLBACK_PATH, WebServer
 from cogs import uploads
 
@@ -169,9 +170,6 @@ async def opened(
             # Where it was one of several, the card says how many are ready.
             progress.changed(reply_id)
 
-        def moved(reply_id: str) -> None:
-            progress.changed(reply_id)
-
         tracker = Tracker(
             ledger=ledger,
             client=client,
@@ -179,7 +177,7 @@ async def opened(
             clock=clock,
             every=timedelta(seconds=settings.hiapi_poll_every),
             settled=settled,
-            moved=moved,
+            moved=lambda reply_id: progress.changed(reply_id),  # noqa: PLW0108 - made below
         )
         progress = Progress(
             ledger=ledger,
@@ -211,6 +209,7 @@ async def opened(
             released=progress.release,
             asked=recent.changed,
         )
+        usage = Usage(ledger=ledger, allowances=settings.allowances(), houses=houses, clock=clock)
         past = Past(
             ledger=ledger,
             pictures=kept.archive,
@@ -267,6 +266,7 @@ async def opened(
                 media=media,
                 archive=kept.archive,
                 copies=kept.copies,
+                usage=usage,
             ),
             messenger=messenger,
             shard_count=shard_count,

@@ -16,6 +16,7 @@ from bot.recent import Recent
 from bot.render import Verb
 from bot.settings import Settings
 from bot.tastes import Tastes
+from bot.usage import Usage
 from cogs import buttons, editing, history, originals, preferences, remix_form, variations
 from cogs.buttons import Buttons
 from cogs.forms import Forms
@@ -26,6 +27,7 @@ from cogs.job import Job as JobCommand
 from cogs.preferences import Preferences
 from cogs.remix import Remix
 from cogs.remixing import Remixing
+from cogs.usage import Usage as UsageCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Doors:
     media: Media
     archive: Archive
     copies: Copies
+    usage: Usage
 
 
 def gateway(
@@ -68,6 +71,7 @@ def gateway(
             History(past=doors.past),
             JobCommand(past=doors.past, recent=doors.recent, intake=intake),
             Preferences(tastes=doors.tastes),
+            UsageCommand(usage=doors.usage),
             Help(day_limit=settings.allowances().bot.day_pictures, waiting=settings.member_waiting),
         ),
         menus=remixing.menus,

@@ -44,8 +44,6 @@ class House:
     hands: Hands = Hands.EVERYONE
     remix_messages: bool = True
     remix_avatars: bool = True
-    retention_days: int | None = None
-    log_channel: int | None = None
 
     def dump(self) -> dict[str, Any]:
         """As JSON keeps it: what is as it comes is left out."""

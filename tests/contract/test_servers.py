@@ -39,8 +39,6 @@ async def test_every_kind_of_rule_comes_back_as_it_was_set(ledger):
         private=True,
         hands=Hands.OWNER,
         remix_messages=False,
-        retention_days=30,
-        log_channel=2**61,
     )
     await change(ledger, **rules.dump())
     assert await ledger.run(servers.house, SERVER) == rules
