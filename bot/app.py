@@ -37,6 +37,7 @@ from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
 from bot.model import Job
+from bot.moderation import Moderation
 from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
@@ -267,6 +268,7 @@ async def opened(
                 archive=kept.archive,
                 copies=kept.copies,
                 usage=usage,
+                moderation=Moderation(ledger=ledger, houses=houses, clock=clock),
             ),
             messenger=messenger,
             shard_count=shard_count,
