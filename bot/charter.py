@@ -14,8 +14,8 @@ from bot.house import WORDS_LIMIT, Hands, House
 from bot.i18n import N_, _, ngettext
 from bot.ledger.servers import Block, Change
 
-ROLES_LIMIT = 25  # roles with limits of their own
-BLOCKS_SHOWN = 20
+ROLES_LIMIT = 10  # roles with limits of their own: the panel has 4,000 characters
+BLOCKS_SHOWN = 15
 REASON_SHOWN = 60
 
 NAMES = {
@@ -56,7 +56,7 @@ def rules(house: House, changes: Sequence[Change], *, locale: str) -> tuple[str,
         if changes:
             last = [f"**{_('Last changes')}**"]
             last += [
-                f"-# {_(NAMES[each.name])} · <@{each.user_id}> · {_ago(each.at)}"
+                " · ".join((f"-# {_(NAMES[each.name])}", *_who(each.user_id), _ago(each.at)))
                 for each in changes
                 if each.name in NAMES
             ]
@@ -101,6 +101,11 @@ def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
 
 def _until(block: Block) -> str:
     return _("until somebody lifts it") if block.until is None else _ago(block.until)
+
+
+def _who(user_id: int) -> tuple[str, ...]:
+    """Nobody once the person was forgotten, who is 0 then."""
+    return (f"<@{user_id}>",) if user_id else ()
 
 
 def _ago(at: datetime) -> str:
