@@ -135,11 +135,15 @@ class Allowances:
 
     def limits(self, target: Target, *, at: datetime) -> tuple[Limit, ...]:
         """Every account that a request from here touches now, with its limits."""
-        return tuple(self._limits(target, at))
+        return self.limits_of(scopes(target), at=at)
 
-    def _limits(self, target: Target, at: datetime) -> Iterator[Limit]:
+    def limits_of(self, scopes: Iterable[str], *, at: datetime) -> tuple[Limit, ...]:
+        """The limits of these scopes' accounts, each one's day before its month."""
+        return tuple(self._limits(scopes, at))
+
+    def _limits(self, scopes: Iterable[str], at: datetime) -> Iterator[Limit]:
         whose = {"bot": self.bot, "server": self.server, "member": self.member}
-        for scope in scopes(target):
+        for scope in scopes:
             kind = scope.partition(":")[0]
             caps = whose.get(kind, self.outsider)
             for period in ("day", "month"):

@@ -36,6 +36,7 @@ from bot.media import Media
 from bot.messenger import Messenger
 from bot.metrics import Metrics
 from bot.model import Job
+from bot.moderation import Moderation
 from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
@@ -45,6 +46,7 @@ from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tastes import Tastes
 from bot.tracker import Tracker
+from bot.usage import Usage
 from bot.watch import Watch
 from bot.web import CALLBACK_PATH, WebServer
 from cogs import uploads
@@ -190,6 +192,7 @@ async def opened(
             running_limit=settings.member_running,
         )
         recent = Recent(ledger=ledger)
+        houses = Houses(ledger=ledger, clock=clock)
         tastes = Tastes(ledger=ledger, clock=clock, offered=catalog.offered)
         await tastes.step()
         intake = Intake(
@@ -202,7 +205,7 @@ async def opened(
             ),
             allowances=settings.allowances(),
             prices=Prices.parse(settings.prices),
-            houses=Houses(ledger=ledger, clock=clock),
+            houses=houses,
             member_limit=settings.member_waiting,
             references=kept.references,
             clock=clock,
@@ -266,6 +269,13 @@ async def opened(
                 media=media,
                 archive=kept.archive,
                 copies=kept.copies,
+                usage=Usage(
+                    ledger=ledger,
+                    allowances=settings.allowances(),
+                    houses=houses,
+                    clock=clock,
+                ),
+                moderation=Moderation(ledger=ledger, houses=houses, clock=clock),
             ),
             messenger=messenger,
             shard_count=shard_count,

@@ -11,13 +11,16 @@ from bot.discord_bot import EaselBot
 from bot.intake import Intake
 from bot.media import Media
 from bot.messenger import Messenger
+from bot.moderation import Moderation
 from bot.past import Past
 from bot.recent import Recent
 from bot.render import Verb
 from bot.settings import Settings
 from bot.tastes import Tastes
-from cogs import buttons, editing, history, originals, preferences, remix_form, variations
+from bot.usage import Usage
+from cogs import buttons, editing, history, originals, preferences, remix_form, rules, variations
 from cogs.buttons import Buttons
+from cogs.easel import Easel
 from cogs.forms import Forms
 from cogs.help import Help
 from cogs.history import History
@@ -26,6 +29,7 @@ from cogs.job import Job as JobCommand
 from cogs.preferences import Preferences
 from cogs.remix import Remix
 from cogs.remixing import Remixing
+from cogs.usage import Usage as UsageCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +43,15 @@ class Doors:
     media: Media
     archive: Archive
     copies: Copies
+    usage: Usage
+    moderation: Moderation
 
 
 def gateway(
     settings: Settings, doors: Doors, *, messenger: Messenger, shard_count: int | None
 ) -> EaselBot:
     """The gateway client with every command, button and form."""
-    intake = doors.intake
+    intake, moderation = doors.intake, doors.moderation
 
     async def ready(bot: EaselBot) -> None:
         messenger.bind(bot)
@@ -58,20 +64,30 @@ def gateway(
         **originals.answers(intake, archive=doors.archive, copies=doors.copies),
         Verb.REMIX: remixing.press,
     }
-    forms = {**editing.handlers(intake), remix_form.NAME: remixing.submitted}
+    forms = {
+        **editing.handlers(intake),
+        remix_form.NAME: remixing.submitted,
+        **rules.handlers(moderation),
+    }
     return EaselBot(
         cogs=(
             Imagine(intake=intake, tastes=doors.tastes, recently=doors.recent),
             Remix(intake=intake, tastes=doors.tastes, recently=doors.recent),
-            Buttons(presses=presses),
+            Buttons(intake=intake, presses=presses),
             Forms(handlers=forms),
             History(past=doors.past),
             JobCommand(past=doors.past, recent=doors.recent, intake=intake),
             Preferences(tastes=doors.tastes),
+            UsageCommand(usage=doors.usage),
+            Easel(usage=doors.usage, moderation=moderation),
             Help(day_limit=settings.allowances().bot.day_pictures, waiting=settings.member_waiting),
         ),
         menus=remixing.menus,
-        buttons=(*history.controls(doors.past, intake), *preferences.controls(doors.tastes)),
+        buttons=(
+            *history.controls(doors.past, intake),
+            *preferences.controls(doors.tastes),
+            rules.opener(moderation, intake.catalog),
+        ),
         ready=ready,
         allow_dms=settings.allow_dms,
         allow_user_install=settings.allow_user_install,

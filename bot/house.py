@@ -4,6 +4,8 @@ It owns the fields, their defaults and their checks; it never reads or keeps the
 `bot.ledger.servers` does.
 """
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -16,6 +18,7 @@ from confusable_homoglyphs import confusables  # type: ignore[import-untyped]
 from bot.allowance import Allowances, Caps
 from bot.catalog import Complaint
 from bot.i18n import N_
+from bot.model import Kind
 
 WORDS_LIMIT = 200
 
@@ -44,8 +47,6 @@ class House:
     hands: Hands = Hands.EVERYONE
     remix_messages: bool = True
     remix_avatars: bool = True
-    retention_days: int | None = None
-    log_channel: int | None = None
 
     def dump(self) -> dict[str, Any]:
         """As JSON keeps it: what is as it comes is left out."""
@@ -56,6 +57,16 @@ class House:
             for name, value in plain.items()
             if value != standard[name]
         }
+
+    def mark(self, names: Iterable[str]) -> str:
+        """What these rules are now, in short: it tells whether somebody changed them meanwhile."""
+        kept = self.dump()
+        said = json.dumps({name: kept.get(name) for name in names}, sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def ratio(self, kind: Kind) -> str | None:
+        """The ratio that counts here where nobody chose one."""
+        return self.imagine_ratio if kind is Kind.IMAGINE else self.remix_ratio
 
     @classmethod
     def load(cls, raw: dict[str, Any]) -> Self:
@@ -84,6 +95,20 @@ class House:
                 N_("Pictures are for members with certain roles here."),
                 N_("You need one of these: {roles}"),
                 (("roles", who),),
+            )
+        return None
+
+    def spares(self, others: str | None) -> Complaint | None:
+        """Why nobody may remix others' `messages` or `avatars` here; None: what is one's own."""
+        if others == "messages" and not self.remix_messages:
+            return Complaint(
+                N_("In this server you can only remix your own messages."),
+                N_("Hand an image in with /remix, or post it yourself."),
+            )
+        if others == "avatars" and not self.remix_avatars:
+            return Complaint(
+                N_("In this server you can only remix your own avatar."),
+                N_("Hand an image in with /remix."),
             )
         return None
 

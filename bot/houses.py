@@ -48,11 +48,18 @@ class Houses:
             log.warning("house.not_read", server=guild_id, cause=str(error))
             return known[0]
 
-    async def change(self, guild_id: int, *, user_id: int, **rules: Any) -> House:
-        """Set some rules of a server and record who did. Raises as the ledger does."""
+    async def change(
+        self, guild_id: int, *, user_id: int, mark: str | None = None, **rules: Any
+    ) -> House | None:
+        """Set some rules of a server and record who did. Raises as the ledger does.
+
+        None if these rules are no longer as they were at `mark`: somebody else was first.
+        """
         house = await self._ledger.run(
-            servers.change, guild_id, user_id=user_id, rules=rules, now=self._clock()
+            servers.change, guild_id, user_id=user_id, rules=rules, now=self._clock(), mark=mark
         )
+        if house is None:
+            return None
         log.info("house.changed", server=guild_id, user=user_id, rules=sorted(rules))
         return self._know(guild_id, house)
 

@@ -16,7 +16,7 @@ from bot import policy, render
 from bot.allowance import Allowances, Full, Prices
 from bot.catalog import Catalog, Complaint
 from bot.clock import Clock
-from bot.house import House
+from bot.house import Hands, House
 from bot.houses import Houses
 from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
@@ -115,7 +115,7 @@ class Intake:
         """
         # A button may ask for a model that was in use when its card was made.
         request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
-        house = await self._house(ask.place)
+        house = await self.house(ask.place)
         if isinstance(house, Complaint):
             return house
         complaint = (
@@ -165,7 +165,7 @@ class Intake:
             return written
         return self._refusal(written)
 
-    async def _house(self, place: Place) -> House | Complaint:
+    async def house(self, place: Place) -> House | Complaint:
         """The rules of the server where somebody asks; without them nothing is spent there."""
         try:
             async with asyncio.timeout(INSERT_LIMIT.total_seconds()):
@@ -173,6 +173,33 @@ class Intake:
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
             log.error("house.not_read", server=place.guild_id, cause=str(error) or "too slow")
             return _UNWRITABLE
+
+    async def opens(self, place: Place, *, others: str | None) -> House | Complaint:
+        """The rules for a form that is opened here, or why it stays closed.
+
+        `others`: it is about others' `messages` or `avatars`, not about one's own.
+        """
+        house = await self.house(place)
+        if isinstance(house, Complaint):
+            return house
+        return self.refuses(place) or house.spares(others) or house
+
+    async def hands(
+        self, reply_id: str, place: Place, *, user_id: int, moderates: bool
+    ) -> Complaint | None:
+        """Why this person may not press what stands on a card here, or None."""
+        house = await self.house(place)
+        if isinstance(house, Complaint):
+            return house
+        if house.hands is Hands.EVERYONE or moderates:
+            return None
+        reply = await self._find(reply_id)
+        if isinstance(reply, Complaint) or reply.target.user_id == user_id:
+            return None  # the button itself says what is wrong with it
+        return Complaint(
+            N_("In this server the buttons are for whoever asked."),
+            N_("Ask for a picture of your own with a command."),
+        )
 
     def _refusal(self, written: Block | Full | asks.MemberFull) -> Complaint:
         """What the ledger's guards said, in words."""

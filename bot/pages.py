@@ -354,6 +354,7 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
                     if day_limit is not None
                     else []
                 ),
+                _("`/usage` says what you used and what is left."),
                 _("A prompt may have 20,000 characters: put a long one into a text file."),
             ),
         )

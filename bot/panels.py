@@ -16,6 +16,7 @@ from bot.pages import Page, Panel, Pick, Row, Toggle
 TURN_ID = rf"history:(?:back|on):(?P<page>\d{{1,6}}):(?P<sort>{'|'.join(Sort)}):(?P<text>.{{0,60}})"
 OPEN_ID = r"history:open"
 PICK_ID = r"taste:pick:(?P<field>(?:imagine|remix)_(?:ratio|model)|resolution)"
+RULES_ID = r"rules:(?P<form>places|limits|words|pictures)"
 TOGGLE_ID = r"taste:turn:(?P<field>private|spoiler|show_references|reset):(?P<on>on|off)"
 
 Box = discord.ui.Container[discord.ui.LayoutView]
@@ -127,6 +128,18 @@ def _toggle(toggle: Toggle) -> discord.ui.Button[discord.ui.LayoutView]:
         style=discord.ButtonStyle.success if toggle.on else discord.ButtonStyle.secondary,
         custom_id=f"taste:turn:{toggle.field}:{'off' if toggle.on else 'on'}",
     )
+
+
+def rules(lines: tuple[str, ...], buttons: tuple[tuple[str, str], ...]) -> discord.ui.LayoutView:
+    """A server's rules, with the buttons that open their forms: which form, and its label."""
+    box: Box = discord.ui.Container()
+    for line in lines:
+        box.add_item(discord.ui.TextDisplay(line))
+    openers: list[discord.ui.Button[discord.ui.LayoutView]] = [
+        discord.ui.Button(label=label, custom_id=f"rules:{form}") for form, label in buttons
+    ]
+    box.add_item(_actions(*openers))
+    return _view(box)
 
 
 def paragraphs(lines: tuple[str, ...]) -> discord.ui.LayoutView:

@@ -16,13 +16,15 @@ from bot.catalog import Complaint
 from bot.i18n import N_
 from bot.intake import Intake
 from bot.presses import Verb
-from cogs.interactions import Interaction, target, whisper
+from cogs.interactions import Interaction, place, target, whisper
 
 log = structlog.get_logger(__name__)
 
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 MESSAGE_GONE = 10008  # Discord's code
+# Whose these are is judged where they are answered.
+JUDGED = {Verb.SHOW, Verb.CANCEL, Verb.DELETE}
 _ID = re.compile(cards.CUSTOM_ID)
 _UNANSWERED = Complaint(
     N_("This button does not work any more."), N_("Ask for the picture again with a command.")
@@ -41,7 +43,8 @@ class Buttons(commands.Cog):
     excuses the bot, what an item raises is only logged.
     """
 
-    def __init__(self, *, presses: Mapping[Verb, Press]) -> None:
+    def __init__(self, *, intake: Intake, presses: Mapping[Verb, Press]) -> None:
+        self._intake = intake
         self._presses = presses
 
     @commands.Cog.listener()
@@ -58,6 +61,16 @@ class Buttons(commands.Cog):
             await whisper(interaction, _UNANSWERED)
             return
         try:
+            if verb not in JUDGED:
+                complaint = await self._intake.hands(
+                    match["reply"],
+                    place(interaction),
+                    user_id=interaction.user.id,
+                    moderates=interaction.permissions.manage_messages,
+                )
+                if complaint is not None:
+                    await whisper(interaction, complaint)
+                    return
             await press(interaction, match["reply"])
         except discord.HTTPException as error:
             log.warning("button.failed", button=verb, cause=str(error))

@@ -1,7 +1,7 @@
 """Options of commands: how their values read, and what counts where one is left out.
 
-It owns the order: what was chosen, then the person's default, then the model's. It never knows
-which values there are.
+It owns the order: what was chosen, then the person's default, the server's, the model's. It
+never knows which values there are.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import discord
 from discord import app_commands
 
-from bot import i18n, recent, render
+from bot import i18n
 from bot.catalog import Complaint, Model
+from bot.house import House
+from bot.intake import Intake
 from bot.model import Kind, Reference, Request, Taste
 from bot.recent import Recent
 from bot.tastes import Tastes
 from cogs.asking import Wish
-from cogs.interactions import Interaction
-
-CHOICE_LIMIT = 100  # characters of a choice's name, and of its value
+from cogs.interactions import Interaction, place
 
 
 def choices(values: tuple[str, ...], *, default: str) -> list[app_commands.Choice[str]]:
@@ -58,26 +58,35 @@ class Chosen:
     show_references: bool
 
 
-def chosen(given: Given, kind: Kind, *, taste: Taste, offered: tuple[Model, ...]) -> Chosen:
-    """What was chosen, else the person's default if the model takes it, else the model's own.
+def chosen(
+    given: Given,
+    kind: Kind,
+    *,
+    taste: Taste,
+    offered: tuple[Model, ...],
+    house: House = House(),  # noqa: B008 - it is frozen
+) -> Chosen:
+    """What was chosen, else the person's default if the model takes it, else the server's in the
+    same way, else the model's own.
 
     The first model on offer is the default one.
     """
     wanted = given.model or taste.model(kind)
     model = next((model for model in offered if model.id == wanted), offered[0])
-    ratio, resolution = taste.ratio(kind), taste.resolution
+    defaults = (taste.resolution, house.resolution)
     resolution = (
         given.resolution
-        or (resolution if resolution in model.resolutions else None)
+        or next((each for each in defaults if each in model.resolutions), None)
         or model.default_resolution
     )
+    ratios = (taste.ratio(kind), house.ratio(kind))
     return Chosen(
         model=model,
         aspect_ratio=given.aspect_ratio
-        or (ratio if ratio in model.ratios_at(resolution) else None)
+        or next((each for each in ratios if each in model.ratios_at(resolution)), None)
         or model.default_ratio,
         resolution=resolution,
-        private=taste.private if given.private is None else given.private,
+        private=taste.private or house.private if given.private is None else given.private,
         spoiler=taste.spoiler if given.spoiler is None else given.spoiler,
         show_references=(
             taste.show_references if given.show_references is None else given.show_references
@@ -91,18 +100,23 @@ async def settle(
     kind: Kind,
     prompt: str,
     *,
+    intake: Intake,
     tastes: Tastes,
     recently: Recent,
 ) -> tuple[Chosen, str] | Complaint:
     """What counts of a command's options, and the prompt that a suggestion stands for.
 
-    Both are looked up at once: the acknowledgement waits for them.
+    All are looked up at once: the acknowledgement waits for them.
     """
     person = interaction.user.id
-    taste, words = await asyncio.gather(tastes.of(person), recently.resolve(person, prompt))
+    taste, words, house = await asyncio.gather(
+        tastes.of(person), recently.resolve(person, prompt), intake.house(place(interaction))
+    )
     if isinstance(words, Complaint):
         return words
-    return chosen(given, kind, taste=taste, offered=tastes.offered(kind)), words
+    if isinstance(house, Complaint):
+        return house
+    return chosen(given, kind, taste=taste, offered=tastes.offered(kind), house=house), words
 
 
 def wish(
@@ -132,18 +146,3 @@ def wish(
         spoiler=chosen.spoiler,
         show_references=chosen.show_references,
     )
-
-
-async def suggestions(
-    interaction: Interaction, typed: str, *, recently: Recent
-) -> list[app_commands.Choice[str]]:
-    """The person's last prompts that contain what they typed; nobody else sees them."""
-    found = []
-    for said in await recently.prompts(interaction.user.id, typed):
-        name = render.clean(said.prompt, limit=CHOICE_LIMIT)
-        # What a choice cannot hold to the letter is named by where it was said.
-        exact = said.whole and name == said.prompt
-        if name:
-            value = said.prompt if exact else recent.token(said)
-            found.append(app_commands.Choice(name=name, value=value))
-    return found

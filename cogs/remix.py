@@ -10,7 +10,7 @@ from bot.intake import Intake
 from bot.model import Kind
 from bot.recent import Recent
 from bot.tastes import Tastes
-from cogs import asking, options
+from cogs import asking, options, suggesting
 from cogs.interactions import Interaction, whisper
 
 
@@ -70,7 +70,13 @@ class Remix(commands.Cog):
             show_references=show_images,
         )
         settled = await options.settle(
-            interaction, given, Kind.REMIX, prompt, tastes=self._tastes, recently=self._recently
+            interaction,
+            given,
+            Kind.REMIX,
+            prompt,
+            intake=self._intake,
+            tastes=self._tastes,
+            recently=self._recently,
         )
         if isinstance(settled, Complaint):
             await whisper(interaction, settled)
@@ -86,4 +92,4 @@ class Remix(commands.Cog):
     async def _suggest(
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
-        return await options.suggestions(interaction, typed, recently=self._recently)
+        return await suggesting.suggestions(interaction, typed, recently=self._recently)

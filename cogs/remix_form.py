@@ -7,6 +7,7 @@ import discord
 
 from bot import render
 from bot.catalog import REFERENCE_LIMIT, Model
+from bot.house import House
 from bot.i18n import _
 from cogs.finding import Found
 from cogs.forms import TEXT_LIMIT, Form
@@ -25,6 +26,7 @@ class RemixForm(Form):
     """The form for these images, in the language in use; an only one is not asked for.
 
     `left_out` are names of images that cannot be used, `private` is what is ticked at first.
+    So are the defaults of the `house`.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class RemixForm(Form):
         model: Model,
         left_out: tuple[str, ...],
         private: bool,
+        house: House,
     ) -> None:
         only = images[0].filename if len(images) == 1 else ""
         name = render.clean(only, limit=NAME_IN_TITLE)
@@ -53,8 +56,8 @@ class RemixForm(Form):
             placeholder=_("Call them first image, second image, ..."),
         )
         self.add_item(_label(_("What to make of it"), prompt, note if only else ""))
-        self.add_item(_label(_("Ratio"), _ratio(model)))
-        self.add_item(_label(_("Options"), _options(model, private=private)))
+        self.add_item(_label(_("Ratio"), _ratio(model, house)))
+        self.add_item(_label(_("Options"), _options(model, house, private=private)))
         more = discord.ui.FileUpload[RemixForm](
             custom_id=MORE, required=False, min_values=0, max_values=REFERENCE_LIMIT
         )
@@ -79,36 +82,36 @@ def _images(images: tuple[Found, ...]) -> discord.ui.Select[RemixForm]:
     )
 
 
-def _ratio(model: Model) -> discord.ui.Select[RemixForm]:
+def _ratio(model: Model, house: House) -> discord.ui.Select[RemixForm]:
     auto = _("auto: as the images suggest")
+    first = house.remix_ratio if house.remix_ratio in model.ratios else model.default_ratio
     return discord.ui.Select(
         custom_id=RATIO,
         options=[
             discord.SelectOption(
                 label=auto if ratio == "auto" else ratio,
                 value=ratio,
-                default=ratio == model.default_ratio,
+                default=ratio == first,
             )
             for ratio in model.ratios
         ],
     )
 
 
-def _options(model: Model, *, private: bool) -> discord.ui.CheckboxGroup[RemixForm]:
+def _options(model: Model, house: House, *, private: bool) -> discord.ui.CheckboxGroup[RemixForm]:
     labels = {
         SHARP: _("{resolution}: sharper, takes longer").format(resolution=model.resolutions[-1]),
         PRIVATE: _("Show the picture to me alone"),
         SPOILER: _("Blur it until somebody clicks it"),
         SHOW: _("Show these images beside the result"),
     }
+    ticked = {PRIVATE: private, SHARP: house.resolution == model.resolutions[-1]}
     return discord.ui.CheckboxGroup(
         custom_id=OPTIONS,
         required=False,
         min_values=0,
         options=[
-            discord.CheckboxGroupOption(
-                label=label, value=value, default=private and value == PRIVATE
-            )
+            discord.CheckboxGroupOption(label=label, value=value, default=ticked.get(value, False))
             for value, label in labels.items()
         ],
     )

@@ -48,14 +48,19 @@ class Remixing:
     async def remix_message(self, interaction: Interaction, message: discord.Message) -> None:
         """The images of any message that a person sees."""
         found = finding.images(message, media=self._media)
-        await self._open(interaction, found, private=message.flags.ephemeral)
+        # The bot's answer to a command is the message of whoever typed that.
+        asked = message.interaction_metadata
+        own = interaction.user in (message.author, asked and asked.user)
+        others = None if own else "messages"
+        await self._open(interaction, found, private=message.flags.ephemeral, others=others)
 
     async def remix_avatar(
         self, interaction: Interaction, person: discord.Member | discord.User
     ) -> None:
         """A person's avatar here: the server's own, else theirs, else the one Discord gives."""
         found = finding.avatar(person, media=self._media)
-        await self._open(interaction, (found,) if found else (), private=False)
+        others = None if person.id == interaction.user.id else "avatars"
+        await self._open(interaction, (found,) if found else (), private=False, others=others)
 
     async def press(self, interaction: Interaction, reply_id: str) -> None:
         """Remix this: the pictures of a finished card, which comes along with the press."""
@@ -111,14 +116,15 @@ class Remixing:
         *,
         private: bool,
         reply_id: str = "",
+        others: str | None = None,
     ) -> None:
         usable = _usable(found)
-        complaint = self._intake.refuses(place(interaction))
-        if complaint is None and not usable:
+        house = await self._intake.opens(place(interaction), others=others)
+        if not usable and not isinstance(house, Complaint):
             nothing = _GONE if reply_id else finding.NOTHING
-            complaint = next((each.problem for each in found), nothing)
-        if complaint is not None:
-            await whisper(interaction, complaint)
+            house = next((each.problem for each in found if each.problem), nothing)
+        if isinstance(house, Complaint):
+            await whisper(interaction, house)
             return
         # What a card shows comes along with the form; other images have no room in its id.
         key = "" if reply_id else self._offers.keep(usable, user_id=interaction.user.id)
@@ -128,7 +134,8 @@ class Remixing:
                 usable,
                 model=self._intake.catalog.remix,
                 left_out=tuple(each.filename for each in found if each not in usable),
-                private=private,
+                private=private or house.private,
+                house=house,
             )
         await interaction.response.send_modal(form)
 

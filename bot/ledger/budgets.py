@@ -67,6 +67,21 @@ def spent(conn: sa.Connection, account: Account) -> Spent:
     return Spent() if row is None else Spent(*row)
 
 
+def top(conn: sa.Connection, *, prefix: str, period: str, limit: int) -> list[tuple[str, Spent]]:
+    """The scopes that begin like this and came to most pictures in a period, most first."""
+    found = conn.execute(
+        sa.select(spending.c.scope, *_COUNTED)
+        .where(
+            spending.c.scope.startswith(prefix, autoescape=True),
+            spending.c.period == period,
+            spending.c.pictures > 0,
+        )
+        .order_by(spending.c.pictures.desc(), spending.c.scope)
+        .limit(limit)
+    )
+    return [(scope, Spent(*counted)) for scope, *counted in found]
+
+
 def fold(conn: sa.Connection, *, before: str, user_id: int | None = None) -> int:
     """Let past accounts of persons become nobody's: those of one, or of all. Returns how many.
 
@@ -206,6 +221,7 @@ _ADD = {
     .on_conflict_do_nothing(index_elements=["scope", "period"])
     for dialect, insert in INSERTS.items()
 }
-_SPENT = sa.select(spending.c.pictures, spending.c.micros, spending.c.attempts).where(
+_COUNTED = (spending.c.pictures, spending.c.micros, spending.c.attempts)
+_SPENT = sa.select(*_COUNTED).where(
     spending.c.scope == sa.bindparam("scope"), spending.c.period == sa.bindparam("period")
 )

@@ -47,9 +47,18 @@ def house(conn: sa.Connection, guild_id: int) -> House:
 
 
 def change(
-    conn: sa.Connection, guild_id: int, *, user_id: int, rules: dict[str, Any], now: datetime
-) -> House:
-    """Set some rules of a server, each with a record; two that change at once change both."""
+    conn: sa.Connection,
+    guild_id: int,
+    *,
+    user_id: int,
+    rules: dict[str, Any],
+    now: datetime,
+    mark: str | None = None,
+) -> House | None:
+    """Set some rules of a server, each with a record; two that change at once change both.
+
+    None, and nothing is changed, if these rules are no longer as they were at `mark`.
+    """
     insert = INSERTS[conn.dialect.name](servers)
     conn.execute(
         insert.values(guild_id=guild_id, rules={}, changed_at=now).on_conflict_do_nothing(
@@ -58,7 +67,10 @@ def change(
     )
     # Locked, so that whoever comes second changes what the first one left.
     raw = dict(conn.scalar(_RULES.with_for_update(), {"this": guild_id}) or {})
-    old = House.load(raw).dump()
+    found = House.load(raw)
+    if mark is not None and found.mark(rules) != mark:
+        return None
+    old = found.dump()
     new = House.load({**raw, **rules}).dump()
     changed = [name for name in rules if old.get(name) != new.get(name)]
     for name in changed:

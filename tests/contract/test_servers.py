@@ -39,8 +39,6 @@ async def test_every_kind_of_rule_comes_back_as_it_was_set(ledger):
         private=True,
         hands=Hands.OWNER,
         remix_messages=False,
-        retention_days=30,
-        log_channel=2**61,
     )
     await change(ledger, **rules.dump())
     assert await ledger.run(servers.house, SERVER) == rules
@@ -65,6 +63,27 @@ async def test_two_that_change_different_rules_at_once_change_both(ledger):
     )
     house = await ledger.run(servers.house, SERVER)
     assert (house.private, house.caps) == (True, "1/day")
+
+
+async def test_of_two_that_saw_the_same_and_change_it_at_once_one_counts(ledger):
+    """Whoever comes second did not see what would be overwritten."""
+    mark = House().mark(["blocked_words"])
+    written = await asyncio.gather(
+        *(
+            ledger.run(
+                servers.change,
+                SERVER,
+                user_id=MODERATOR,
+                rules={"blocked_words": (word,)},
+                now=NOW,
+                mark=mark,
+            )
+            for word in ("one", "two")
+        )
+    )
+    assert sum(house is None for house in written) == 1
+    assert await ledger.run(servers.house, SERVER) in written
+    assert len(await ledger.run(servers.recent_changes, SERVER)) == 1
 
 
 @pytest.mark.parametrize(

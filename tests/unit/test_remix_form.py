@@ -4,6 +4,7 @@ import pytest
 
 from bot import fetch, i18n
 from bot.catalog import REMIX
+from bot.house import House
 from bot.media import Media
 from bot.model import Reference
 from cogs import finding, remix_form
@@ -38,6 +39,7 @@ async def test_the_form_fits(locale, count):
             model=REMIX,
             left_out=("x" * 60,) * 9,
             private=True,
+            house=House(),
         )
         told = form.to_dict()
         assert i18n._("What to make of it") in [each["label"] for each in told["components"]]

@@ -1,0 +1,150 @@
+"""A server's rules in words, and out of words: what moderators read, and what they typed.
+
+It owns those words and what a typed rule must look like; it never keeps a rule or follows one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot import cards, i18n, render
+from bot.allowance import Caps
+from bot.catalog import Complaint
+from bot.house import WORDS_LIMIT, Hands, House
+from bot.i18n import N_, _, ngettext
+from bot.ledger.servers import Block, Change
+
+ROLES_LIMIT = 10  # roles with limits of their own: the panel has 4,000 characters
+BLOCKS_SHOWN = 15
+REASON_SHOWN = 60
+
+NAMES = {
+    "channels": N_("Channels"),
+    "roles": N_("Roles"),
+    "caps": N_("Limit of the whole server"),
+    "member_caps": N_("Limit of each member"),
+    "role_caps": N_("Limits of roles"),
+    "blocked_words": N_("Words that are not allowed"),
+    "imagine_ratio": N_("Ratio of /imagine"),
+    "remix_ratio": N_("Ratio of /remix"),
+    "resolution": N_("Resolution"),
+    "private": N_("Pictures are private"),
+    "hands": N_("Buttons of others' pictures"),
+    "remix_messages": N_("Remix of others' messages"),
+    "remix_avatars": N_("Remix of others' avatars"),
+}
+_CAPS = Complaint(
+    N_("The bot cannot read this limit."),
+    N_("Write limits like these: 100/day or $5/month, or several with commas between them."),
+)
+_NO_ROLE = Complaint(
+    N_("A role's limit needs its role."), N_("Choose the role that the limit is for.")
+)
+_MANY_ROLES = Complaint(
+    N_("No more roles can have limits of their own."), N_("Empty the limit of another role first.")
+)
+_MANY_WORDS = Complaint(
+    N_("These are too many words."), N_("At most {limit} can be kept."), (("limit", WORDS_LIMIT),)
+)
+
+
+def rules(house: House, changes: Sequence[Change], *, locale: str) -> tuple[str, ...]:
+    """Every rule with what is set, and the last changes: paragraphs of Discord's markdown."""
+    with i18n.use(locale):
+        told = [f"**{_(NAMES[name])}**: {value}" for name, value in _values(house)]
+        parts = ["### " + _("Rules of this server"), "\n".join(told)]
+        if changes:
+            last = [f"**{_('Last changes')}**"]
+            last += [
+                " · ".join((f"-# {_(NAMES[each.name])}", *_who(each.user_id), _ago(each.at)))
+                for each in changes
+                if each.name in NAMES
+            ]
+            parts.append("\n".join(last))
+        return tuple(parts)
+
+
+def _values(house: House) -> Iterator[tuple[str, str]]:
+    everywhere, everybody, none = _("everywhere"), _("everybody"), _("none")
+    own = _("as the model has it")
+    yield "channels", " ".join(f"<#{each}>" for each in sorted(house.channels)) or everywhere
+    yield "roles", " ".join(f"<@&{each}>" for each in sorted(house.roles)) or everybody
+    yield "caps", house.caps or none
+    yield "member_caps", house.member_caps or none
+    yield "role_caps", " · ".join(f"<@&{role}> {caps}" for role, caps in house.role_caps) or none
+    count = len(house.blocked_words)
+    yield "blocked_words", ngettext("{count} word", "{count} words", count).format(count=count)
+    yield "imagine_ratio", house.imagine_ratio or own
+    yield "remix_ratio", house.remix_ratio or own
+    yield "resolution", house.resolution or own
+    yield "private", _("unless somebody says otherwise") if house.private else _("if chosen")
+    owner = house.hands is Hands.OWNER
+    yield "hands", _("for whoever asked, and moderators") if owner else _("for everybody")
+    yield "remix_messages", _("allowed") if house.remix_messages else _("not allowed")
+    yield "remix_avatars", _("allowed") if house.remix_avatars else _("not allowed")
+
+
+def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
+    """Who may not ask, why and until when."""
+    with i18n.use(locale):
+        lines = [
+            f"<@{block.user_id}> · {_until(block)} · {_plain(block.reason)}"
+            for block in found[:BLOCKS_SHOWN]
+        ]
+        if len(found) > BLOCKS_SHOWN:
+            lines.append(
+                "-# "
+                + _("The first {shown} of {count}.").format(shown=BLOCKS_SHOWN, count=len(found))
+            )
+        return "### " + _("Blocked members"), "\n".join(lines) or _("Nobody is blocked.")
+
+
+def _until(block: Block) -> str:
+    return _("until somebody lifts it") if block.until is None else _ago(block.until)
+
+
+def _who(user_id: int) -> tuple[str, ...]:
+    """Nobody once the person was forgotten, who is 0 then."""
+    return (f"<@{user_id}>",) if user_id else ()
+
+
+def _ago(at: datetime) -> str:
+    return f"<t:{int(at.timestamp())}:R>"
+
+
+def _plain(text: str) -> str:
+    """Somebody's words so that Discord makes nothing of them."""
+    return cards.escape(render.clean(text, limit=REASON_SHOWN))
+
+
+def caps(text: str) -> str | Complaint:
+    """A typed limit as it is kept, or what is wrong with it."""
+    try:
+        return str(Caps.parse(text))
+    except ValueError:
+        return _CAPS
+
+
+def limits(
+    house: House, *, server: str, member: str, roles: Iterable[int], role: str
+) -> dict[str, Any] | Complaint:
+    """The typed limits as rules; an empty limit of a role takes it away."""
+    read = [caps(text) for text in (server, member, role)]
+    for each in read:
+        if isinstance(each, Complaint):
+            return each
+    chosen = next(iter(roles), None)
+    if chosen is None and role.strip():
+        return _NO_ROLE
+    kept = {each: limit for each, limit in house.role_caps if each != chosen}
+    if chosen is not None and read[2]:
+        kept[chosen] = str(read[2])
+    if len(kept) > ROLES_LIMIT:
+        return _MANY_ROLES
+    return {"caps": read[0], "member_caps": read[1], "role_caps": tuple(kept.items())}
+
+
+def words(text: str) -> dict[str, Any] | Complaint:
+    """The typed words as a rule: one a line, each once."""
+    found = tuple(dict.fromkeys(filter(None, (line.strip() for line in text.splitlines()))))
+    return _MANY_WORDS if len(found) > WORDS_LIMIT else {"blocked_words": found}

@@ -1,0 +1,98 @@
+"""The words and forms of a server's rules: within Discord's limits, in every language."""
+
+from dataclasses import fields
+
+import pytest
+
+from bot import charter, i18n, panels
+from bot.allowance import Caps
+from bot.catalog import IMAGINE, REMIX, Catalog, Complaint
+from bot.house import Hands, House
+from bot.ledger.servers import Block, Change
+from cogs import rule_forms
+from tests.build import NOW
+from tests.unit.test_remix_form import LOCALES
+
+BIG = 2**63 - 1
+FULL_CAPS = str(Caps(999_999_999, 999_999_999, 10**15 - 1, 10**15 - 1))
+FULL = House(
+    channels=frozenset(range(BIG - 25, BIG)),
+    roles=frozenset(range(BIG - 25, BIG)),
+    caps=FULL_CAPS,
+    member_caps=FULL_CAPS,
+    role_caps=tuple((BIG - n, FULL_CAPS) for n in range(charter.ROLES_LIMIT)),
+    blocked_words=("badword",) * 200,
+    imagine_ratio="16:9",
+    remix_ratio="3:2",
+    resolution="2K",
+    private=True,
+    hands=Hands.OWNER,
+    remix_messages=False,
+    remix_avatars=False,
+)
+
+
+def test_every_rule_has_a_name_and_a_form():
+    names = {field.name for field in fields(House)}
+    assert set(charter.NAMES) == names
+    assert {name for form in rule_forms.FIELDS.values() for name in form} == names
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_panel_fits_whatever_is_set(locale):
+    changes = [Change(BIG, NOW, name, None, None) for name in list(charter.NAMES)[:5]]
+    lines = charter.rules(FULL, changes, locale=locale)
+    assert sum(map(len, lines)) <= 4000
+    with i18n.use(locale):
+        buttons = [i18n._(title) for title in rule_forms.TITLES.values()]
+    assert all(1 <= len(label) <= 45 for label in buttons)
+    assert panels.rules(lines, (("words", buttons[2]),)).total_children_count <= 40
+
+
+def test_a_change_of_somebody_who_was_forgotten_names_nobody():
+    [*_, last] = charter.rules(House(), [Change(0, NOW, "private", None, True)], locale="en-US")
+    assert "<@" not in last
+    assert "Pictures are private \u00b7 <t:" in last
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_blocks_fit(locale):
+    blocks = [Block(1, BIG, "*" * 200, NOW)] * 30 + [Block(1, BIG, "*" * 200, None)] * 30
+    for found in (blocks, blocks[::-1]):
+        assert sum(map(len, charter.blocks(found, locale=locale))) <= 4000
+
+
+@pytest.mark.parametrize("house", [House(), FULL], ids=["nothing", "everything"])
+@pytest.mark.parametrize("form", list(rule_forms.FIELDS))
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_a_form_fits_and_is_not_cut(locale, form, house):
+    catalog = Catalog.with_ids(imagine=IMAGINE.id, remix=REMIX.id)
+    told = rule_forms.form(form, house, catalog, locale=locale).to_dict()
+    assert 1 <= len(told["title"]) <= 45
+    assert len(told["custom_id"]) <= 100
+    assert 1 <= len(told["components"]) <= 5
+    for label in told["components"]:
+        # What is cut would be as long as it may be.
+        assert 1 <= len(label["label"]) < 45
+        assert len(label.get("description") or "") < 100
+        options = label["component"].get("options", [])
+        assert len(options) <= 25
+        assert all(1 <= len(option["label"]) <= 100 for option in options)
+        assert len(label["component"].get("value") or "") <= 4000
+
+
+def test_no_more_roles_than_the_panel_holds():
+    full = charter.limits(FULL, server="", member="", roles=[1], role="5/day")
+    assert isinstance(full, Complaint)
+    changed = charter.limits(FULL, server="", member="", roles=[BIG], role="5/day")
+    assert dict(changed["role_caps"])[BIG] == "5/day"
+    gone = charter.limits(FULL, server="", member="", roles=[BIG], role=" ")
+    assert BIG not in dict(gone["role_caps"])
+    assert len(gone["role_caps"]) == charter.ROLES_LIMIT - 1
+
+
+def test_a_mark_tells_of_these_rules_and_no_others():
+    one = House(private=True)
+    assert one.mark(["private"]) != House().mark(["private"])
+    assert one.mark(["roles"]) == House().mark(["roles"])
+    assert House.load(FULL.dump()).mark(charter.NAMES) == FULL.mark(charter.NAMES)
