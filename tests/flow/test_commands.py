@@ -29,7 +29,9 @@ async def test_names_do_not_clash_and_texts_fit(studio):
     commands = studio.app.bot.tree.get_commands()
     names = [(command.name, type(command)) for command in commands]
     assert len(names) == len(set(names))
-    for command in commands:
+    [group] = [command for command in commands if isinstance(command, app_commands.Group)]
+    assert len(group.commands) <= 25
+    for command in (*(each for each in commands if each is not group), *group.commands):
         told = command.to_dict(studio.app.bot.tree)
         if isinstance(command, app_commands.ContextMenu):
             assert 1 <= len(command.name) <= 32
@@ -43,7 +45,7 @@ async def test_names_do_not_clash_and_texts_fit(studio):
             assert 1 <= len(part["description"]) <= 100
             assert len(part.get("choices", [])) <= 25
         # What must be given comes before what may be left out, or Discord refuses the command.
-        required = [option["required"] for option in options]
+        required = [option.get("required", False) for option in options]
         assert required == sorted(required, reverse=True)
         assert len(json.dumps(told)) < 8000
 
@@ -63,6 +65,9 @@ async def test_menus_are_offered_where_commands_are(open_studio, settings, insta
         assert {"Remix": 3, "Remix avatar": 2}.items() <= {
             name: each["type"] for name, each in told.items()
         }.items()
+        # Rules are a server's own.
+        rules = told.pop("easel")
+        assert (rules["integration_types"], rules["contexts"]) == ([0], [0])
         for each in told.values():
             assert sorted(each["integration_types"]) == installs
             assert sorted(each["contexts"]) == contexts
@@ -72,7 +77,10 @@ async def test_commands_do_not_ask_for_rights_or_intents(studio):
     assert studio.app.bot.intents == discord.Intents.none()
     assert studio.app.bot.allowed_mentions.to_dict() == {"parse": []}
     [put] = studio.sent("PUT", PUT)
-    assert all(command["default_member_permissions"] is None for command in put.json)
+    asked = {command["name"]: command["default_member_permissions"] for command in put.json}
+    manage = discord.Permissions(manage_guild=True).value
+    assert asked.pop("easel") == manage
+    assert set(asked.values()) == {None}
     assert not any(command["nsfw"] for command in put.json)
 
 
