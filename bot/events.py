@@ -30,8 +30,8 @@ class _Ear(logging.Handler):
         for listener in self._listeners:
             try:
                 listener(event, line)
-            # As every handler does: whoever wrote the line is in the middle of something else.
-            except Exception:  # noqa: BLE001
+            # What a line may lack or hold otherwise; whoever wrote it is in the middle of a job.
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                 self.handleError(record)
 
 

@@ -138,6 +138,8 @@ class Taste:
     private: bool = False
     spoiler: bool = False
     show_references: bool = False
+    spare_messages: bool = False  # others shall not remix this person's messages
+    spare_avatar: bool = False
 
     def ratio(self, kind: Kind) -> str | None:
         return self.imagine_ratio if kind is Kind.IMAGINE else self.remix_ratio

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.ledger import budgets, verbs
-from bot.ledger.schema import blocks, changes, jobs, preferences, replies
+from bot.ledger.schema import blocks, changes, jobs, preferences, replies, reports
 from bot.model import Delivery, End, Outcome, State
 
 ANONYMOUS = 0
@@ -73,7 +73,7 @@ BY_ROW = {
     "blocks": frozenset(),
 }
 # Tables of which a person's rows go altogether, and tables that hold nobody's.
-DROPPED = frozenset({"preferences"})
+DROPPED = frozenset({"preferences", "reports"})
 NOBODYS = frozenset({"servers", "facts", "spending"})
 # Handed out to nobody: they open something, or say only which process was at work.
 WITHHELD = frozenset({"token", "lease_owner", "lease_until"})
@@ -118,7 +118,8 @@ def erase(conn: sa.Connection, user_id: int, *, now: datetime) -> Erased:
     digests = _digests(row.refs for row in found)
     digests -= _digests(_refs_of_others(conn, user_id)) if digests else set()
     _blank(conn, user_id, reply_ids=list(reply_ids))
-    conn.execute(sa.delete(preferences).where(preferences.c.user_id == user_id))
+    for table in (preferences, reports):
+        conn.execute(sa.delete(table).where(table.c.user_id == user_id))
     conn.execute(sa.update(changes).where(changes.c.user_id == user_id).values(user_id=ANONYMOUS))
     conn.execute(sa.update(blocks).where(blocks.c.by_user == user_id).values(by_user=ANONYMOUS))
     # This month's accounts stay: else whoever has used up a limit had only to be erased.
@@ -187,7 +188,7 @@ def records(conn: sa.Connection, user_id: int, *, now: datetime) -> tuple[str, .
         "left_out": "tokens, which answer a command for up to 15 minutes",
     }
     lines = [json.dumps(about)]
-    for table in (preferences, replies, jobs):
+    for table in (preferences, reports, replies, jobs):
         query = sa.select(table).where(table.c.user_id == user_id)
         if "created_at" in table.c:
             query = query.order_by(table.c.created_at, table.c.id)

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The newest migration. A test compares it with the scripts, so that a start need not load Alembic.
-HEAD = "0003"
+HEAD = "0004"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -178,6 +178,20 @@ preferences = sa.Table(
     sa.Column("private", sa.Boolean, nullable=False),
     sa.Column("spoiler", sa.Boolean, nullable=False),
     sa.Column("show_references", sa.Boolean, nullable=False),
+    # Whether others shall leave their messages and their avatar alone.
+    sa.Column("spare_messages", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("spare_avatar", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+# Who reported which reply, once, and why.
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("reply_id", sa.String(16), primary_key=True),
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("guild_id", sa.BigInteger),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
 )
 
 # Small facts that outlive a process, such as the hash of the commands last sent to Discord.
