@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
-from bot import doors, fetch, keeping
+from bot import doors, events, fetch, keeping
 from bot import watch as watches
 from bot.allowance import Prices
 from bot.archive import Archive
@@ -27,6 +27,7 @@ from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.houses import Houses
 from bot.intake import Intake
+from bot.journal import Journal
 from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import leases, verbs
@@ -42,6 +43,7 @@ from bot.policy import Policy
 from bot.progress import Progress
 from bot.recent import Recent
 from bot.recovery import Recovery
+from bot.reporting import Reporting
 from bot.settings import Settings
 from bot.submitter import Submitter
 from bot.tastes import Tastes
@@ -77,6 +79,7 @@ class App:
     deliverer: Deliverer
     recovery: Recovery
     messenger: Messenger
+    journal: Journal
     keeper: Keeper
     archive: Archive
     web: WebServer
@@ -193,6 +196,14 @@ async def opened(
         )
         recent = Recent(ledger=ledger)
         houses = Houses(ledger=ledger, clock=clock)
+        journal = Journal(
+            ledger=ledger,
+            houses=houses,
+            messenger=messenger,
+            clock=clock,
+            operator_channel=settings.alarm_channel,
+        )
+        stack.enter_context(events.heard(journal.listen))
         tastes = Tastes(ledger=ledger, clock=clock, offered=catalog.offered)
         await tastes.step()
         intake = Intake(
@@ -255,9 +266,6 @@ async def opened(
         tracking = Loop("tracker", tracker.step, interval=0.5)
         showing = Loop("progress", progress.step, interval=0.5)
         delivering = Loop("delivery", deliverer.step, interval=1.0, workers=DELIVERERS)
-        expiring = Loop("expiry", submitter.expire, interval=30.0)
-        noting = Loop("notes", progress.note, interval=10.0)
-        recovering = Loop("recovery", recovery.step, interval=15.0)
 
         bot = doors.gateway(
             settings,
@@ -275,7 +283,10 @@ async def opened(
                     houses=houses,
                     clock=clock,
                 ),
-                moderation=Moderation(ledger=ledger, houses=houses, clock=clock),
+                moderation=Moderation(
+                    ledger=ledger, houses=houses, clock=clock, stopped=journal.stopped
+                ),
+                reporting=Reporting(ledger=ledger, clock=clock),
             ),
             messenger=messenger,
             shard_count=shard_count,
@@ -316,6 +327,7 @@ async def opened(
             deliverer=deliverer,
             recovery=recovery,
             messenger=messenger,
+            journal=journal,
             keeper=kept.keeper,
             archive=kept.archive,
             web=web,
@@ -325,10 +337,11 @@ async def opened(
                 tracking,
                 showing,
                 delivering,
-                expiring,
-                noting,
-                recovering,
+                Loop("expiry", submitter.expire, interval=30.0),
+                Loop("notes", progress.note, interval=10.0),
+                Loop("recovery", recovery.step, interval=15.0),
                 Loop("adoption", tracker.adopt, interval=15.0),
+                Loop("journal", journal.step, interval=2.0),
                 Loop("tastes", tastes.step, interval=60.0),
                 Loop("keeper", kept.keeper.step, interval=600.0),
                 *watch.loops,

@@ -32,6 +32,19 @@ NAMES = {
     "hands": N_("Buttons of others' pictures"),
     "remix_messages": N_("Remix of others' messages"),
     "remix_avatars": N_("Remix of others' avatars"),
+    "log_channel": N_("Log channel"),
+    "log_language": N_("Language of the log"),
+}
+# What the log may be written in, by Discord's names, in their own words.
+LANGUAGES = {
+    "en-US": "English",
+    "de": "Deutsch",
+    "es-ES": "Español",
+    "fr": "Français",
+    "ja": "日本語",
+    "ko": "한국어",
+    "pt-BR": "Português do Brasil",
+    "zh-CN": "简体中文",
 }
 _CAPS = Complaint(
     N_("The bot cannot read this limit."),
@@ -48,11 +61,29 @@ _MANY_WORDS = Complaint(
 )
 
 
-def rules(house: House, changes: Sequence[Change], *, locale: str) -> tuple[str, ...]:
-    """Every rule with what is set, and the last changes: paragraphs of Discord's markdown."""
+def language(locale: str) -> str:
+    """The language of a locale of Discord's, as LANGUAGES names it; English where it is none."""
+    near = (each for each in LANGUAGES if each.partition("-")[0] == locale.partition("-")[0])
+    return locale if locale in LANGUAGES else next(near, "en-US")
+
+
+def rules(
+    house: House, changes: Sequence[Change], *, locale: str, mute: bool = False
+) -> tuple[str, ...]:
+    """Every rule with what is set, and the last changes: paragraphs of Discord's markdown.
+
+    `mute`: Discord lets the bot write no more to the log channel.
+    """
     with i18n.use(locale):
         told = [f"**{_(NAMES[name])}**: {value}" for name, value in _values(house)]
         parts = ["### " + _("Rules of this server"), "\n".join(told)]
+        if mute:
+            parts.append(
+                "⚠️ "
+                + _("The bot cannot write to {channel}.").format(channel=f"<#{house.log_channel}>")
+                + " "
+                + _("Allow it View Channel and Send Messages there, then set the channel again.")
+            )
         if changes:
             last = [f"**{_('Last changes')}**"]
             last += [
@@ -82,6 +113,9 @@ def _values(house: House) -> Iterator[tuple[str, str]]:
     yield "hands", _("for whoever asked, and moderators") if owner else _("for everybody")
     yield "remix_messages", _("allowed") if house.remix_messages else _("not allowed")
     yield "remix_avatars", _("allowed") if house.remix_avatars else _("not allowed")
+    yield "log_channel", f"<#{house.log_channel}>" if house.log_channel else none
+    if house.log_channel:
+        yield "log_language", LANGUAGES[language(house.log_language or "")]
 
 
 def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:

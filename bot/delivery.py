@@ -245,6 +245,7 @@ class Deliverer:
         event = "reply.delivered" if delivery is Delivery.DELIVERED else "reply.parked"
         log.info(
             event,
+            server=reply.target.guild_id,
             jobs=[job.id for job in reply.jobs],
             cause=shown.trouble or None,
             seconds=round((now - _ready_at(reply)).total_seconds(), 3),

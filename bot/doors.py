@@ -15,6 +15,7 @@ from bot.moderation import Moderation
 from bot.past import Past
 from bot.recent import Recent
 from bot.render import Verb
+from bot.reporting import Reporting
 from bot.settings import Settings
 from bot.tastes import Tastes
 from bot.usage import Usage
@@ -29,6 +30,7 @@ from cogs.job import Job as JobCommand
 from cogs.preferences import Preferences
 from cogs.remix import Remix
 from cogs.remixing import Remixing
+from cogs.reports import Reports
 from cogs.usage import Usage as UsageCommand
 
 
@@ -45,6 +47,7 @@ class Doors:
     copies: Copies
     usage: Usage
     moderation: Moderation
+    reporting: Reporting
 
 
 def gateway(
@@ -57,17 +60,20 @@ def gateway(
         messenger.bind(bot)
 
     remixing = Remixing(intake=intake, media=doors.media)
+    reports = Reports(reporting=doors.reporting)
     presses = {
         **buttons.presses(intake),
         **variations.presses(intake),
         **editing.presses(intake),
         **originals.answers(intake, archive=doors.archive, copies=doors.copies),
         Verb.REMIX: remixing.press,
+        **reports.presses,
     }
     forms = {
         **editing.handlers(intake),
         remix_form.NAME: remixing.submitted,
         **rules.handlers(moderation),
+        **reports.handlers,
     }
     return EaselBot(
         cogs=(
@@ -79,10 +85,10 @@ def gateway(
             JobCommand(past=doors.past, recent=doors.recent, intake=intake),
             Preferences(tastes=doors.tastes),
             UsageCommand(usage=doors.usage),
-            Easel(usage=doors.usage, moderation=moderation),
+            Easel(usage=doors.usage, moderation=moderation, reporting=doors.reporting),
             Help(day_limit=settings.allowances().bot.day_pictures, waiting=settings.member_waiting),
         ),
-        menus=remixing.menus,
+        menus=(*remixing.menus, *reports.menus),
         buttons=(
             *history.controls(doors.past, intake),
             *preferences.controls(doors.tastes),

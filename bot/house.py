@@ -47,6 +47,8 @@ class House:
     hands: Hands = Hands.EVERYONE
     remix_messages: bool = True
     remix_avatars: bool = True
+    log_channel: int | None = None  # where moderators see what happens; see `bot.journal`
+    log_language: str | None = None
 
     def dump(self) -> dict[str, Any]:
         """As JSON keeps it: what is as it comes is left out."""

@@ -5,7 +5,7 @@ permissions do, nor what a rule means.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -48,15 +48,24 @@ class Rules:
 
     house: House
     changes: tuple[Change, ...]
+    mute: bool = False  # Discord lets the bot write no more to the log channel
 
 
 class Moderation:
     """The door of the cogs to what moderators set."""
 
-    def __init__(self, *, ledger: Ledger, houses: Houses, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        houses: Houses,
+        clock: Clock,
+        stopped: Callable[[int, int | None], bool],
+    ) -> None:
         self._ledger = ledger
         self._houses = houses
         self._clock = clock
+        self._stopped = stopped
 
     async def rules(self, guild_id: int) -> Rules | Complaint:
         """The rules of a server as they are now, not as they are remembered."""
@@ -69,7 +78,7 @@ class Moderation:
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
             log.error("rules.not_read", server=guild_id, cause=str(error) or "too slow")
             return _UNREADABLE
-        return Rules(house, tuple(changes))
+        return Rules(house, tuple(changes), mute=self._stopped(guild_id, house.log_channel))
 
     async def change(
         self, guild_id: int, rules: Mapping[str, Any], *, user_id: int, mark: str

@@ -16,7 +16,7 @@ from bot.pages import Page, Panel, Pick, Row, Toggle
 TURN_ID = rf"history:(?:back|on):(?P<page>\d{{1,6}}):(?P<sort>{'|'.join(Sort)}):(?P<text>.{{0,60}})"
 OPEN_ID = r"history:open"
 PICK_ID = r"taste:pick:(?P<field>(?:imagine|remix)_(?:ratio|model)|resolution)"
-RULES_ID = r"rules:(?P<form>places|limits|words|pictures)"
+RULES_ID = r"rules:(?P<form>places|limits|words|pictures|log)"
 TOGGLE_ID = r"taste:turn:(?P<field>private|spoiler|show_references|reset):(?P<on>on|off)"
 
 Box = discord.ui.Container[discord.ui.LayoutView]

@@ -28,6 +28,7 @@ class Verb(StrEnum):
     ORIGINAL = "original"
     DM = "dm"
     DELETE = "delete"
+    REPORT = "report"  # opens a form that tells moderators; only under what is public
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def under_pictures(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
         Press(Verb.ORIGINAL, _("Original")),
         Press(Verb.DM, _("Send to DMs")),
         Press(Verb.DELETE, _("Delete")),
+        *_report(reply),
     )
     return (tuple(make), keep, *_ratios(reply, catalog))
 
@@ -85,6 +87,7 @@ def under_links(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
             Press(Verb.EDIT, _("Edit prompt")),
             Press(Verb.ORIGINAL, _("Original")),
             Press(Verb.DELETE, _("Delete")),
+            *_report(reply),
         ),
         *_ratios(reply, catalog),
     )
@@ -102,6 +105,10 @@ def under_failure(reply: Reply, catalog: Catalog, *, code: Code) -> tuple[Row, .
             Press(Verb.DELETE, _("Delete")),
         ),
     )
+
+
+def _report(reply: Reply) -> tuple[Press, ...]:
+    return () if reply.target.private else (Press(Verb.REPORT, _("Report")),)
 
 
 def _ratios(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:

@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 MESSAGE_GONE = 10008  # Discord's code
-# Whose these are is judged where they are answered.
-JUDGED = {Verb.SHOW, Verb.CANCEL, Verb.DELETE}
+# Whose these are is judged where they are answered; anybody may report.
+JUDGED = {Verb.SHOW, Verb.CANCEL, Verb.DELETE, Verb.REPORT}
 _ID = re.compile(cards.CUSTOM_ID)
 _UNANSWERED = Complaint(
     N_("This button does not work any more."), N_("Ask for the picture again with a command.")

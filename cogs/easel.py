@@ -7,9 +7,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import charter, panels
+from bot import charter, entries, panels
 from bot.catalog import Complaint
 from bot.moderation import Moderation
+from bot.reporting import Reporting
 from bot.usage import Usage
 from cogs import rules
 from cogs.interactions import Interaction, whisper
@@ -31,9 +32,10 @@ class Easel(commands.Cog):
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
 
-    def __init__(self, *, usage: Usage, moderation: Moderation) -> None:
+    def __init__(self, *, usage: Usage, moderation: Moderation, reporting: Reporting) -> None:
         self._usage = usage
         self._moderation = moderation
+        self._reporting = reporting
 
     @easel.command(description="What this server used, and who used most")
     async def usage(self, interaction: Interaction) -> None:
@@ -84,6 +86,17 @@ class Easel(commands.Cog):
         guild_id = await _begun(interaction)
         if guild_id is not None:
             await self._blocks(interaction, guild_id, None)
+
+    @easel.command(description="Which pictures of this server were reported")
+    async def reports(self, interaction: Interaction) -> None:
+        guild_id = await _begun(interaction)
+        if guild_id is None:
+            return
+        found = await self._reporting.open(guild_id)
+        if isinstance(found, Complaint):
+            await whisper(interaction, found)
+        else:
+            await _say(interaction, entries.listed(found, locale=str(interaction.locale)))
 
     async def _blocks(
         self, interaction: Interaction, guild_id: int, complaint: Complaint | None

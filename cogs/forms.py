@@ -41,6 +41,13 @@ class Form(discord.ui.Modal):
         )
 
 
+def add(made: Form, label: str, field: discord.ui.Item[Form], said: str = "") -> None:
+    """Put a field into a form under a label, both cut to what Discord takes."""
+    made.add_item(
+        discord.ui.Label(text=label[:45], component=field, description=said[:100] or None)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Filled:
     """What a person submitted, by the custom_id of each field; an empty field is empty here."""

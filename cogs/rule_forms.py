@@ -12,7 +12,9 @@ from bot.catalog import Catalog, Complaint
 from bot.house import Hands, House
 from bot.i18n import N_, _
 from bot.model import Kind
+from cogs import log_form
 from cogs.forms import TEXT_LIMIT, Filled, Form
+from cogs.forms import add as _add
 
 # Which form sets which rules, and what its button says.
 FIELDS = {
@@ -23,12 +25,14 @@ FIELDS = {
         *("imagine_ratio", "remix_ratio", "resolution"),
         *("private", "hands", "remix_messages", "remix_avatars"),
     ),
+    log_form.NAME: log_form.RULES,
 }
 TITLES = {
     "places": N_("Places and roles"),
     "limits": N_("Limits"),
     "words": N_("Words"),
     "pictures": N_("Pictures"),
+    log_form.NAME: log_form.TITLE,
 }
 CHOSEN_LIMIT = 25  # what a select of Discord's holds
 CAPS_LIMIT = 100  # characters
@@ -138,10 +142,4 @@ def _several(name: str) -> dict[str, Any]:
 def _text(name: str, default: str) -> "discord.ui.TextInput[Form]":
     return discord.ui.TextInput(
         custom_id=name, default=default, required=False, max_length=CAPS_LIMIT
-    )
-
-
-def _add(made: Form, label: str, field: discord.ui.Item[Form], said: str = "") -> None:
-    made.add_item(
-        discord.ui.Label(text=label[:45], component=field, description=said[:100] or None)
     )

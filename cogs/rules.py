@@ -14,7 +14,7 @@ from bot import charter, i18n, panels
 from bot.catalog import Catalog, Complaint
 from bot.i18n import N_
 from bot.moderation import Moderation
-from cogs import rule_forms
+from cogs import log_form, rule_forms
 from cogs.forms import Filled, Handler
 from cogs.history import Control
 from cogs.interactions import Interaction, place, whisper
@@ -42,7 +42,7 @@ async def show(interaction: Interaction, moderation: Moderation, guild_id: int) 
         await whisper(interaction, rules)
         return
     locale = str(interaction.locale)
-    lines = charter.rules(rules.house, rules.changes, locale=locale)
+    lines = charter.rules(rules.house, rules.changes, locale=locale, mute=rules.mute)
     with i18n.use(locale):
         buttons = tuple((name, i18n._(title)) for name, title in rule_forms.TITLES.items())
     await interaction.edit_original_response(view=panels.rules(lines, buttons))
@@ -60,7 +60,10 @@ def handlers(moderation: Moderation) -> Mapping[str, Handler]:
         found = await moderation.rules(guild_id)
         wanted: Any = found
         if not isinstance(found, Complaint):
-            wanted = rule_forms.rules(filled, found.house)
+            log_channel = filled.name == log_form.NAME
+            wanted = (
+                log_form.rules(filled) if log_channel else rule_forms.rules(filled, found.house)
+            )
         if not isinstance(wanted, Complaint):
             user = interaction.user.id
             wanted = await moderation.change(guild_id, wanted, user_id=user, mark=filled.about)
@@ -105,7 +108,11 @@ def opener(moderation: Moderation, catalog: Catalog) -> Control:
                 await whisper(interaction, rules)
                 return
             locale = str(interaction.locale)
-            form = rule_forms.form(self._form, rules.house, catalog, locale=locale)
+            if self._form == log_form.NAME:
+                theirs = str(interaction.guild_locale or "")
+                form = log_form.form(rules.house, locale=locale, server_locale=theirs)
+            else:
+                form = rule_forms.form(self._form, rules.house, catalog, locale=locale)
             await interaction.response.send_modal(form)
 
     return Opener

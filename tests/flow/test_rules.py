@@ -16,6 +16,7 @@ FORMS = {
     "limits": "Limits",
     "words": "Words",
     "pictures": "Pictures",
+    "log": "Log channel",
 }
 
 

@@ -65,7 +65,7 @@ async def test_a_finished_card_in_order(studio):
     result = await finished(studio, aspect_ratio="4:5")
     assert labels(studio, result) == [
         ["Again", "Edit prompt", "Remix this", "2K"],
-        ["Original", "Send to DMs", "Delete"],
+        ["Original", "Send to DMs", "Delete", "Report"],
         ["Another ratio…"],
     ]
     assert "4:5" not in options(studio, result)
