@@ -76,7 +76,7 @@ class Reports:
             return
         with i18n.use(str(interaction.locale)):
             told = (
-                _("Thank you. Your report went to the people who run this bot.")
+                _("Thank you. Your report is kept for the people who run this bot.")
                 if kept.guild_id is None
                 else _("Thank you. Your report is kept, and the moderators here can read it.")
             )

@@ -44,7 +44,8 @@ def keep(conn: sa.Connection, report: Report, *, since: datetime, most: int) -> 
     )
     # Two presses at once: the second one finds what the first one wrote.
     written = insert.on_conflict_do_nothing(index_elements=["reply_id", "user_id"])
-    return bool(conn.execute(written).rowcount)
+    # Asked back, because of a lone insert the driver does not count rows on both databases.
+    return conn.execute(written.returning(reports.c.reply_id)).first() is not None
 
 
 def known(conn: sa.Connection, reply_id: str, *, user_id: int) -> bool:

@@ -9,7 +9,7 @@ from bot.allowance import Caps
 from bot.catalog import IMAGINE, REMIX, Catalog, Complaint
 from bot.house import Hands, House
 from bot.ledger.servers import Block, Change
-from cogs import rule_forms
+from cogs import log_form, rule_forms
 from tests.build import NOW
 from tests.unit.test_remix_form import LOCALES
 
@@ -69,7 +69,11 @@ def test_the_blocks_fit(locale):
 @pytest.mark.parametrize("locale", LOCALES)
 async def test_a_form_fits_and_is_not_cut(locale, form, house):
     catalog = Catalog.with_ids(imagine=IMAGINE.id, remix=REMIX.id)
-    told = rule_forms.form(form, house, catalog, locale=locale).to_dict()
+    if form == log_form.NAME:
+        made = log_form.form(house, locale=locale, server_locale=locale)
+    else:
+        made = rule_forms.form(form, house, catalog, locale=locale)
+    told = made.to_dict()
     assert 1 <= len(told["title"]) <= 45
     assert len(told["custom_id"]) <= 100
     assert 1 <= len(told["components"]) <= 5
@@ -81,6 +85,20 @@ async def test_a_form_fits_and_is_not_cut(locale, form, house):
         assert len(options) <= 25
         assert all(1 <= len(option["label"]) <= 100 for option in options)
         assert len(label["component"].get("value") or "") <= 4000
+
+
+def test_the_log_speaks_every_language_and_the_servers_own_at_first():
+    languages = {path.parts[-3] for path in i18n.CATALOGUES.glob("*/LC_MESSAGES/*.po")}
+    spoken = {name.replace("-", "_") for name in charter.LANGUAGES} - {"en_US"}
+    assert {name.partition("_")[0] for name in spoken} == {
+        name.partition("_")[0] for name in languages
+    }
+    told = {"en-GB": "en-US", "es-419": "es-ES", "fr": "fr", "nl": "en-US", "": "en-US"}
+    for locale, wanted in told.items():
+        assert charter.language(locale) == wanted
+        form = log_form.form(House(), locale="en-US", server_locale=locale).to_dict()
+        options = form["components"][1]["component"]["options"]
+        assert [each["value"] for each in options if each.get("default")] == [wanted]
 
 
 def test_no_more_roles_than_the_panel_holds():

@@ -198,7 +198,7 @@ def pressed(card):
     ]
 
 
-KEEP = [Verb.ORIGINAL, Verb.DM, Verb.DELETE]
+KEEP = [Verb.ORIGINAL, Verb.DM, Verb.DELETE, Verb.REPORT]
 
 
 class TestRows:
@@ -239,7 +239,17 @@ class TestRows:
     def test_a_card_with_links_alone_has_no_picture_to_send_or_remix(self):
         reply = ended(build.pictures())
         card = render.linked(reply, ("https://cdn.example/a",))
-        assert pressed(card)[0] == [Verb.AGAIN, Verb.EDIT, Verb.ORIGINAL, Verb.DELETE]
+        keep = [Verb.ORIGINAL, Verb.DELETE, Verb.REPORT]
+        assert pressed(card)[0] == [Verb.AGAIN, Verb.EDIT, *keep]
+
+    def test_what_only_one_person_sees_cannot_be_reported(self):
+        reply = ended(build.pictures(), private=True)
+        shown = (
+            render.finished(reply, shots(reply, 0), lost={}),
+            render.linked(reply, ("https://cdn.example/a",)),
+        )
+        for card in shown:
+            assert Verb.REPORT not in {verb for row in pressed(card)[:-1] for verb in row}
 
     @pytest.mark.parametrize("code", Code)
     @pytest.mark.parametrize("kind", Kind)
