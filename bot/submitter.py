@@ -23,6 +23,7 @@ from bot.hiapi.client import Client
 from bot.ledger import verbs
 from bot.ledger.ledger import Ledger
 from bot.model import End, Job, Outcome, State
+from bot.pauses import NEVER, Pause
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ class Submitter:
         submitted: Callable[[Job], None],
         settled: Callable[[str], None],
         held: Callable[[], None],
+        pause: Pause = NEVER,
     ) -> None:
         self._ledger = ledger
         self._client = client
@@ -63,6 +65,7 @@ class Submitter:
         self._callback_url = callback_url
         self._held = held
         self._submitted = submitted
+        self._pause = pause
         self._settled = settled
         self._halted_until: datetime | None = None
         self._halted_by: Code | None = None
@@ -177,7 +180,9 @@ class Submitter:
             self._held()
 
     async def _settle(self, job: Job, outcome: Outcome) -> None:
-        reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
+        reply_id = await self._ledger.run(
+            verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
+        )
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
         log.warning("job.settled", **told, model=job.request.model)
         if reply_id is not None:

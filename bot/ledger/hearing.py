@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from bot.ledger import verbs
 from bot.ledger.schema import jobs
 from bot.model import Outcome, State
+from bot.pauses import NEVER, Pause
 
 
 class Heard(StrEnum):
@@ -39,6 +40,7 @@ def settle_heard(
     model: str,
     outcome: Outcome,
     now: datetime,
+    pause: Pause = NEVER,
 ) -> Hearing:
     """submitting | submitted -> settled, if this task is the job's own.
 
@@ -65,7 +67,8 @@ def settle_heard(
             .where(jobs.c.id == job_id)
             .values(task_id=task_id, submitted_at=row.first_post_at)
         )
-    return Hearing(Heard.SETTLED, verbs.settle(conn, job_id, outcome=outcome, now=now))
+    reply_id = verbs.settle(conn, job_id, outcome=outcome, now=now, pause=pause)
+    return Hearing(Heard.SETTLED, reply_id)
 
 
 # Built once, for a callback comes with every job: see bot.ledger.verbs.
