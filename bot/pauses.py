@@ -36,5 +36,5 @@ def notes(jobs: Iterable[Job]) -> tuple[str, ...]:
         words = _("Too many of your prompts were refused: you are paused until {time}.")
         return (words.format(time=until),)
     if any(each.warned for each in outcomes):
-        return (_("One more prompt that is refused, and you are paused for a while."),)
+        return (_("One more prompt refused within a day, and you are paused for a while."),)
     return ()

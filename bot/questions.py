@@ -121,21 +121,20 @@ class Questions:
 
     def keep(self, go_on: GoOn, *, user_id: int, interaction_id: int) -> str | None:
         """Wait for an answer; the key to find it by, or None if this interaction asked already."""
-        now = self._clock()
-        for key in [key for key, each in self._kept.items() if each.until <= now]:
-            del self._kept[key]
+        self._sweep()
         if any(each.interaction_id == interaction_id for each in self._kept.values()):
             return None
         key = secrets.token_hex(8)
-        self._kept[key] = _Waiting(user_id, interaction_id, now + LIFE, go_on)
+        self._kept[key] = _Waiting(user_id, interaction_id, self._clock() + LIFE, go_on)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return key
 
     def take(self, key: str, *, user_id: int) -> GoOn | Answer:
         """What goes on with a yes, once; or why nothing does."""
+        self._sweep()
         kept = self._kept.get(key)
-        if kept is None or kept.until <= self._clock():
+        if kept is None:
             return Answer.LATE
         if kept.user_id != user_id:
             return Answer.STRANGE
@@ -143,6 +142,11 @@ class Questions:
             return Answer.TWICE
         self._kept[key] = replace(kept, go_on=None)
         return kept.go_on
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        for key in [key for key, each in self._kept.items() if each.until <= now]:
+            del self._kept[key]
 
 
 def _cost(reply: Reply) -> int:

@@ -10,7 +10,7 @@ from tests.flow.test_callbacks import lined as lined  # noqa: PLC0414 - a fixtur
 from tests.flow.test_rules import easel, moderating
 
 HOUR = 3600
-WARNED = "One more prompt that is refused, and you are paused for a while."
+WARNED = "One more prompt refused within a day, and you are paused for a while."
 PAUSED = re.compile(r"Too many of your prompts were refused: you are paused until <t:\d+:f>\.")
 TOLD = "**You are paused: too many of your prompts were refused.**\nYou can ask again <t:"
 
