@@ -43,7 +43,7 @@ RETRY, TRIES = timedelta(seconds=20), 4
 # For how long a channel that Discord refused is left alone, unless somebody sets it again.
 REST = timedelta(hours=1)
 
-_HEARD = {
+HEARD = {
     "reply.delivered",
     "report.received",
     "house.changed",
@@ -94,7 +94,7 @@ class Journal:
 
     def listen(self, event: str, line: Line) -> None:
         """Take in what a log line says; see `bot.events`."""
-        if event not in _HEARD:
+        if event not in HEARD:
             return
         if event == "house.changed" and "log_channel" in line["rules"]:
             # Whoever sets it may have mended it.
