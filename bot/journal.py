@@ -43,12 +43,13 @@ RETRY, TRIES = timedelta(seconds=20), 4
 # For how long a channel that Discord refused is left alone, unless somebody sets it again.
 REST = timedelta(hours=1)
 
+# Which lines are listened for, and what is kept of each until it is posted: ids, no text.
 HEARD = {
-    "reply.delivered",
-    "report.received",
-    "house.changed",
-    "member.blocked",
-    "member.unblocked",
+    "reply.delivered": ("server", "reply"),
+    "report.received": ("server", "reply", "user"),
+    "house.changed": ("server", "user", "rules"),
+    "member.blocked": ("server", "user", "by"),
+    "member.unblocked": ("server", "user", "by"),
 }
 
 
@@ -102,7 +103,7 @@ class Journal:
         server = line.get("server")
         if server is None and event != "report.received":
             return
-        self._put(server or OPERATOR, event, line)
+        self._put(server or OPERATOR, event, {name: line[name] for name in HEARD[event]})
 
     def stopped(self, server: int, channel_id: int | None) -> bool:
         """Whether Discord lets the bot write no more to this log channel, as far as was tried."""
@@ -191,14 +192,19 @@ class Journal:
         """As many of the waiting entries as one message holds, oldest first."""
         texts: list[str] = []
         quiet: list[str] = []
+        taken: list[tuple[str, Line]] = []
         while desk.lines:
             event, line = desk.lines[0]
-            entry = await self._entry(event, line, language)
+            try:
+                entry = await self._entry(event, line, language)
+            except (SQLAlchemyError, LedgerError):
+                desk.lines.extendleft(reversed(taken))
+                raise
             if entry is not None and len("\n".join([*texts, entry.text])) > MESSAGE:
                 break
             # Nobody but this takes from the left; a full desk gives up pictures meanwhile.
             if desk.lines and desk.lines[0] == (event, line):
-                desk.lines.popleft()
+                taken.append(desk.lines.popleft())
             if entry is not None:
                 texts.append(entry.text)
                 quiet.append(entry.quiet)
