@@ -92,7 +92,7 @@ _COUNTS = (
     sa.select(
         jobs.c.model, _COLUMN, _END.label("end"), _CODE.label("code"), sa.func.count().label("jobs")
     )
-    .where(_WITHIN)
+    .where(_WITHIN, _END.is_not(None))  # what was withdrawn never began, and so did not end
     .group_by(jobs.c.model, "column", "end", "code")
 )
 

@@ -103,6 +103,14 @@ async def test_what_ended_is_counted_by_model_end_and_column(ledger):
     }
 
 
+async def test_what_never_began_is_not_among_what_ended(ledger):
+    reply = build.reply(asks=build.request(model="a"), now=NOW)
+    await ledger.run(asks.receive, reply, limits=build.limits(reply))
+    await ledger.run(verbs.withdraw, reply.id, now=NOW)
+    within = {"models": ["a"], "since": NOW - HOUR, "step": STEP}
+    assert await ledger.read(overview.counts, **within) == []
+
+
 async def test_how_long_pictures_took_is_told_by_column(ledger):
     since = NOW - timedelta(minutes=6)
     for seconds in range(1, 21):
