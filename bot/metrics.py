@@ -121,7 +121,10 @@ class Metrics:
             "reply.queued": lambda line: _observe(self._acks, line.get("seconds")),
             "job.submitting": lambda line: _observe(self._waits, line.get("waited")),
             "job.settled": self._on_settled,
-            "job.expired": lambda _: self._settled.labels("", "expired", "expired").inc(),
+            "job.expired": lambda _: self._ended("expired", 1, code="expired"),
+            "reply.interrupted": lambda line: self._ended(
+                "expired", line.get("jobs"), code="interrupted"
+            ),
             "job.resend": lambda line: self._resent.labels(line.get("code")).inc(),
             **dict.fromkeys(CLOSED, self._on_closed),
         }
@@ -181,8 +184,18 @@ class Metrics:
 
     def _on_closed(self, line: Line) -> None:
         self._closed.labels(CLOSED[line["event"]]).inc()
-        if line["event"] == "reply.delivered":
-            _observe(self._showing, line.get("seconds"))
+        match line["event"]:
+            case "reply.delivered":
+                _observe(self._showing, line.get("seconds"))
+            # With what never began, all that was received is told of in the end.
+            case "reply.cancelled":
+                self._ended("cancelled", line.get("taken_back"))
+            case "reply.withdrawn":
+                self._ended("withdrawn", line.get("jobs"))
+
+    def _ended(self, end: str, jobs: int | None, *, code: str = "") -> None:
+        """Count jobs whose end is told of without their model."""
+        self._settled.labels("", end, code).inc(jobs or 0)
 
 
 def _observe(histogram: Any, value: object) -> None:

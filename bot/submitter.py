@@ -178,7 +178,8 @@ class Submitter:
 
     async def _settle(self, job: Job, outcome: Outcome) -> None:
         reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
+        if reply_id is None:
+            return  # somebody else settled it, and said so
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
         log.warning("job.settled", **told, model=job.request.model)
-        if reply_id is not None:
-            self._settled(reply_id)
+        self._settled(reply_id)

@@ -65,6 +65,18 @@ def test_a_job_that_never_ran_has_no_times(metrics):
     assert one(metrics, "detection_delay_seconds_count", by="") == 0
 
 
+def test_what_never_began_ends_too(metrics):
+    log.info("reply.received", reply="r", kind="imagine", jobs=list("abcdefg"))
+    log.info("reply.cancelled", reply="r", taken_back=3, begun=1)
+    log.info("reply.withdrawn", reply="s", why="refused", jobs=2)
+    log.warning("job.expired", reply="t")
+    log.warning("reply.interrupted", why="the token is dead", jobs=1)
+    assert one(metrics, "jobs_settled_total", model="", end="cancelled", code="") == 3
+    assert one(metrics, "jobs_settled_total", model="", end="withdrawn", code="") == 2
+    assert one(metrics, "jobs_settled_total", model="", end="expired", code="expired") == 1
+    assert one(metrics, "jobs_settled_total", model="", end="expired", code="interrupted") == 1
+
+
 @pytest.mark.parametrize("event", CLOSED)
 def test_every_end_of_a_reply_is_counted_by_its_name(metrics, event):
     log.info(event, reply="r")
