@@ -9,6 +9,7 @@ seconds.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -40,16 +41,16 @@ CLOSED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """How much of a budget is used: `limit` None is no limit. `unit` is pictures or usd.
+    """How much of the whole bot's budget is used; `limit` None is no limit.
 
-    `name` is what the operator's page calls it, `budget` what a query does.
+    `budget` is day or month, in UTC, and begins anew at `resets_at`; `unit` is pictures or usd.
     """
 
-    name: str
     budget: str
     unit: str
     used: float
     limit: float | None
+    resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Metrics:
         self._undelivered = gauge("replies_undelivered", "Replies whose outcome is not shown yet.")
         self._per_minute = gauge("upstream_budget", "Requests to HiAPI allowed a minute.")
         self._used = gauge("upstream_budget_used", "Requests to HiAPI in the last minute.")
-        self._spend = gauge("spend", "What of a budget is used.", "budget", "unit")
+        self._spend = gauge("spend", "What of a budget is used or reserved.", "budget", "unit")
         self._limit = gauge("spend_limit", "What a budget holds.", "budget", "unit")
         self._alarm = gauge("alarm_active", "Whether this alarm stands.", "alarm")
         self._ready = gauge("ready", "Whether the bot is logged in to Discord.")

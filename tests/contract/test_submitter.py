@@ -97,6 +97,24 @@ async def desk(ledger) -> AsyncIterator[Desk]:
         yield Desk(clock, ledger, hiapi, client, budget)
 
 
+async def test_what_a_callback_settled_during_the_post_is_not_told_twice(desk):
+    job_id = await desk.ask()
+    desk.hiapi.fault(faults.body_code(400), on="create")
+    send = desk.client.create
+
+    async def overtaken(body, *, key):
+        await desk.ledger.run(verbs.settle, job_id, outcome=build.pictures(), now=desk.clock())
+        return await send(body, key=key)
+
+    desk.client.create = overtaken
+    with capture_logs() as logs:
+        assert await desk.submitter().step() == 1
+    assert (await desk.job(job_id)).outcome == build.pictures()
+    assert "job.submitting" in {line["event"] for line in logs}
+    assert "job.settled" not in {line["event"] for line in logs}
+    assert desk.settled == []
+
+
 async def test_a_job_becomes_a_task(desk):
     job_id = await desk.ask()
     assert await desk.submitter().step() == 1
