@@ -259,6 +259,25 @@ async def test_a_refused_account_holds_the_queue_and_is_told_of_once(desk, code)
     assert len(desk.hiapi.tasks.bills) == len(desk.submitted) == 20
 
 
+@pytest.mark.parametrize(
+    "answer", [faults.unavailable(), faults.body_code(400)], ids=["5xx", "400"]
+)
+async def test_an_answer_that_says_nothing_of_the_account_keeps_nobody_waiting(desk, answer):
+    planted = desk.hiapi.fault(faults.out_of_quota(), on="create", times=1000)
+    await desk.ask("a heron that HiAPI chokes on")
+    submitter = desk.submitter()
+    await submitter.step()
+    assert submitter.held_by is Code.NO_CREDIT
+    planted.lift()
+    desk.hiapi.fault(answer, on="create", times=1000, match="chokes")
+    others = [await desk.ask() for _ in range(3)]
+    desk.clock.move(61)
+    while await submitter.step():
+        pass
+    assert submitter.held_by is None
+    assert [(await desk.job(other)).state for other in others] == [State.SUBMITTED] * 3
+
+
 async def test_after_a_halt_one_asks_for_all(desk):
     for _ in range(20):
         await desk.ask()

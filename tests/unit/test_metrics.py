@@ -263,7 +263,7 @@ def test_every_alarm_has_words_and_stands_in_the_drawing():
 LEDGERS = ("jobs", "queue_oldest_seconds", "replies_undelivered", "spend", "spend_limit")
 
 
-def test_what_every_process_tells_of_the_one_ledger_is_never_added_up(metrics):
+def test_what_every_process_tells_of_the_one_ledger_is_never_added_up():
     """Two processes see the same rows: of each figure the largest counts, before any sum."""
     names = "|".join((*LEDGERS, "alarm_active"))
     asked = [query for query in queries() if re.search(rf"\beasel_({names})\b", query)]
