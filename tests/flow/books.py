@@ -36,7 +36,7 @@ WORDS = {
     "The bot has made all the pictures": "bot, pictures",
     "The bot has spent all the money": "bot, money",
     "Too many of your requests brought no picture": "attempts",
-    "Only 8 of your pictures may wait": "waiting",
+    "Only 5 of your pictures may wait": "waiting",
     "You are paused": "blocked",
     "You cannot use the bot here": "blocked",
 }
@@ -255,7 +255,8 @@ class Seen:
 
     `earlier` are the last scrapes of processes that are gone: their counters began at nothing, as
     Prometheus knows, and what they counted adds up. `people` are members with their server;
-    `accepted` requests were taken, `reopened` parked ones asked for by Show.
+    `accepted` requests were taken, `reopened` parked ones asked for by Show. The limits of now hold
+    since this day; what was spent until then had others.
     """
 
     books: Books
@@ -267,6 +268,7 @@ class Seen:
     people: tuple[tuple[Any, int | None], ...]
     accepted: int
     reopened: int
+    caps_since: str
 
     @property
     def at(self) -> datetime:
@@ -304,6 +306,8 @@ class Seen:
         settings = self.studio.app.settings
         names = {"person": "outsider"}
         for (scope, period), sums in self.books.reckoned.items():
+            if period <= self.caps_since[: len(period)]:
+                continue
             kind = scope.partition(":")[0]
             for counter, form, limit in caps_of(getattr(settings, f"{names.get(kind, kind)}_caps")):
                 daily = len(period) > len("2026-03")

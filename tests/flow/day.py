@@ -84,6 +84,7 @@ class Day:
     requests: int
     dice: random.Random
     folder: Path
+    hands: random.Random  # apart from the dice: how often they are thrown depends on what happens
     people: list[Person] = field(default_factory=list)
     rooms: list[Any] = field(default_factory=list)
     moderators: list[Any] = field(default_factory=list)
@@ -93,6 +94,7 @@ class Day:
     amiss: list[str] = field(default_factory=list)
     scraped: list[books.Scrape] = field(default_factory=list)
     compared: int = 0
+    caps_since: str = ""
     accepted: int = 0
     _losing: bool = False  # the next acknowledgement
     _outage: tuple[Any, datetime] | None = None
@@ -103,16 +105,20 @@ class Day:
         """The whole day, with another process from its middle on."""
         self._settle_in()
         plan = self._plan()
-        half = len(plan) // 2
-        blocked = next(person for person in self.people if person.server == 0)
+        # Some requests into the new day the process ends; the next one has other limits.
+        midnight = (MORNING + timedelta(days=1)).replace(hour=0)
+        half = sum(each[0] < midnight for each in plan) + 5
+        blocked = self.people[3]
         reason = {"member": blocked.actor, "reason": "a break"}
-        await self._ask_things(plan[:half], compare_every=max(1, half // 2))
+        await self._ask_things(plan[:half], compare_every=max(1, half // 3))
         await self.moderators[0].slash(self.rooms[0], "easel block", **reason)
         await self._ask(blocked, "a fox", {})
+        await self._compare("before the process ends")
         self.scraped.append(await books.scrape(self.studio))
-        async with self.studio.restarted():
+        async with self.studio.restarted(**later(self.requests)):
+            self.caps_since = f"{self.studio.clock():%Y-%m-%d}"
             await self._round()
-            await self._ask_things(plan[half:], compare_every=max(1, half // 3))
+            await self._ask_things(plan[half:], compare_every=max(1, (len(plan) - half) // 2))
             await self._until(MORNING + timedelta(hours=HOURS))
             await self._compare("at the end of the day, with work under way")
             await self._come_to_rest()
@@ -148,6 +154,7 @@ class Day:
         found = [
             (first, self.people[1], f"a fox {DOOMED}", {}),
             (first, self.people[2], f"a fox {FOREVER}", {"count": 2}),
+            (first, self.people[7], "a fox [unavailable]", {}),
         ]
         while len(found) < self.requests:
             at = MORNING + timedelta(hours=dice.uniform(0.1, HOURS - 0.2))
@@ -189,7 +196,7 @@ class Day:
 
     async def _weather(self, number: int) -> None:
         """Now and then an acknowledgement is lost, and once HiAPI takes nothing for a while."""
-        if self.dice.random() < 0.03:
+        if number % 40 == 5:
             self.studio.env.inject_error("POST", ACK, status=404, code=10062)
             self.did["acknowledgement lost"] += 1
             self._losing = True
@@ -198,6 +205,10 @@ class Day:
             fault = self.studio.hiapi.fault(faults.out_of_quota(), on="create", times=10**6)
             self._outage = fault, now + timedelta(minutes=40)
             self.did["outage"] += 1
+            # More than may wait; and private ones, whose tokens die before they expire.
+            for count in (4, 2):
+                options = {"count": count, "private": True}
+                await self._ask(self.people[6], "a fox", options)
 
     async def _ask(self, person: Person, prompt: str, options: dict[str, Any]) -> None:
         command = "remix" if "image1" in options else "imagine"
@@ -238,10 +249,10 @@ class Day:
 
     async def _press(self) -> None:
         """Some press Cancel, early or late, or Show on the note that a private card became."""
-        if not self.open or self.dice.random() >= 0.12:
+        if not self.open or self.hands.random() >= 0.12:
             return
         newest = range(max(0, len(self.open) - 6), len(self.open))
-        person, result = self.open.pop(self.dice.choice(newest))
+        person, result = self.open.pop(self.hands.choice(newest))
         if not _has(result.response, "Cancel") and not _has(result.response, "Show"):
             self.studio.clock.move(STEP)
             await self._cards()
@@ -284,7 +295,7 @@ class Day:
 
     async def _cards(self) -> None:
         await self.studio.app.progress.step()
-        await eventually(lambda: not self.studio.app.progress._edits)
+        await eventually(lambda: not self.studio.app.progress._edits, every=0.001)
 
     async def _come_to_rest(self) -> None:
         """Until only that is under way which never ends."""
@@ -315,6 +326,7 @@ class Day:
             people=tuple((each.actor, self._guild(each)) for each in people),
             accepted=self.accepted,
             reopened=self.did["pressed Show"],
+            caps_since=self.caps_since,
         )
         self.amiss += [f"{when} ({self.studio.clock()}): {each}" for each in await seen.amiss()]
         self.compared += 1
@@ -349,23 +361,31 @@ PRICED = {
 
 
 def settings(requests: int) -> dict[str, Any]:
-    """Limits so near that each of them is met on such a day."""
+    """Limits so near that each of them is met on such a day: of pictures at first."""
     each = requests / (sum(SERVERS) + OUTSIDERS)
     return {
         "prices": ", ".join(
             f"{model}@{size}={micros / 1e6:.6f}" for (model, size), micros in PRICED.items()
         ),
-        "bot_caps": f"{round(requests * 0.62)}/day, ${requests * 0.031:.2f}/month",
-        "server_caps": f"{round(requests * 0.26)}/day, ${requests * 0.02:.2f}/month",
-        "member_caps": f"{max(6, round(each * 2))}/day, ${max(0.3, each * 0.07):.2f}/day",
+        "bot_caps": f"{round(requests * 0.22)}/day, ${requests}.00/month",
+        "server_caps": f"{round(requests * 0.085)}/day",
+        "member_caps": f"{max(5, round(each * 1.5))}/day, ${max(0.25, each * 0.07):.2f}/day",
         "outsider_caps": "4/day",
-        "failed_per_day": 6,
+        "failed_per_day": max(4, round(requests / 40)),
         "member_running": 3,
-        "member_waiting": 8,
+        "member_waiting": 5,
         "queue_max_age": 1200,
         "hiapi_requests_per_minute": 100_000,
         "hiapi_poll_every": 5.0,
         "admin_port": 0,
+    }
+
+
+def later(requests: int) -> dict[str, Any]:
+    """What the operator changes with the restart: limits of money."""
+    return {
+        "bot_caps": f"{requests}/day, ${requests * 0.011:.2f}/month",
+        "server_caps": f"${requests * 0.0045:.2f}/day",
     }
 
 
@@ -402,8 +422,8 @@ async def lived(folder: Path, *, requests: int, seed: int) -> AsyncIterator[Day]
             studio = Studio(
                 world=world, clock=clock, app=world.app, channel=world.channel, member=world.member
             )
-            dice = random.Random(seed)  # noqa: S311 - a die that can be thrown again
-            day = Day(studio=studio, requests=requests, dice=dice, folder=folder)
+            dice, hands = (random.Random(f"{seed} {what}") for what in ("plan", "hands"))  # noqa: S311 - a die that can be thrown again
+            day = Day(studio=studio, requests=requests, dice=dice, folder=folder, hands=hands)
             await day.play()
             yield day
 
