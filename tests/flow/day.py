@@ -384,7 +384,7 @@ def settings(requests: int) -> dict[str, Any]:
 def later(requests: int) -> dict[str, Any]:
     """What the operator changes with the restart: limits of money."""
     return {
-        "bot_caps": f"{requests}/day, ${requests * 0.011:.2f}/month",
+        "bot_caps": f"{requests}/day, ${requests * 0.0088:.2f}/month",
         "server_caps": f"${requests * 0.0045:.2f}/day",
     }
 
