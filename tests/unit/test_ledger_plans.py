@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, deliveries, overview, queue, schema, verbs
+from bot.ledger import asks, costs, deliveries, overview, queue, schema, verbs
 from bot.ledger.ledger import Ledger
 from tests import build
 
@@ -47,7 +47,7 @@ def unacknowledged(conn):
 
 
 def overview_live(conn):
-    return overview.live(conn, now=NOW)
+    return overview.live(conn)
 
 
 WITHIN = {"models": ["any"], "since": NOW}
@@ -63,6 +63,14 @@ def overview_failures(conn):
 
 def overview_public(conn):
     return overview.public(conn, **WITHIN, limit=5)
+
+
+def costs_totals(conn):
+    return costs.totals(conn, now=NOW)
+
+
+def costs_of_models(conn):
+    return costs.of_models(conn, models=["any"], day=NOW)
 
 
 def overview_public_job(conn):
@@ -85,6 +93,8 @@ INDEXES = {
     overview_failures: {"ix_jobs_settled"},
     overview_public: {"ix_jobs_settled"},
     overview_public_job: set(),
+    costs_totals: set(),  # by the key of the table itself
+    costs_of_models: {"ix_jobs_queue", "ix_jobs_settled"},
 }
 
 
