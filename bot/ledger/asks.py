@@ -10,9 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.allowance import Full, Limit, own_account
+from bot.allowance import Full, Limit, Spent, own_account
 from bot.ledger import budgets, rows, schema, servers
 from bot.ledger.dialects import INSERTS
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs, replies
 from bot.ledger.servers import Block
 from bot.ledger.verbs import NO_LIMIT
@@ -75,16 +76,47 @@ def receive(
     return reply
 
 
+def foresee(
+    conn: sa.Connection,
+    reply: Reply,
+    *,
+    limits: Sequence[Limit] = (),
+    member_limit: int = NO_LIMIT,
+) -> Spent | Block | Full | MemberFull:
+    """What `receive` would say of a reply now, without writing anything.
+
+    If nothing stands against it, what its person's own account came to today.
+    """
+    target = reply.target
+    guild_id = target.guild_id if target.present else None
+    barred = servers.blocked(conn, guild_id=guild_id, user_id=target.user_id, now=reply.created_at)
+    if barred is not None:
+        return barred
+    own = own_account(target, at=reply.created_at)
+    micros = sum(job.price or 0 for job in reply.jobs)
+    full = budgets.foresee(conn, limits, own=own, pictures=len(reply.jobs), micros=micros)
+    if full is not None:
+        return full
+    waiting = int(conn.scalar(_WAITING, {"this": target.user_id}) or 0)
+    if waiting + len(reply.jobs) > member_limit:
+        return MemberFull(waiting=waiting)
+    return budgets.spent(conn, own)
+
+
 _ADD_REPLY = {
-    dialect: insert(replies)
-    .on_conflict_do_nothing(index_elements=["interaction_id"])
-    .returning(replies.c.id)
+    dialect: prepared(
+        insert(replies)
+        .on_conflict_do_nothing(index_elements=["interaction_id"])
+        .returning(replies.c.id)
+    )
     for dialect, insert in INSERTS.items()
 }
-_ADD_JOBS = sa.insert(jobs)
-_DROP_REPLY = sa.delete(replies).where(replies.c.id == _THIS)
-_WAITING = sa.select(sa.func.count()).where(
-    jobs.c.user_id == _THIS, jobs.c.state.in_([State.RECEIVED, State.QUEUED])
+_ADD_JOBS = prepared(sa.insert(jobs))
+_DROP_REPLY = prepared(sa.delete(replies).where(replies.c.id == _THIS))
+_WAITING = prepared(
+    sa.select(sa.func.count()).where(
+        jobs.c.user_id == _THIS, jobs.c.state.in_([State.RECEIVED, State.QUEUED])
+    )
 )
 
 
@@ -103,8 +135,8 @@ def _pressed_twice(conn: sa.Connection, reply: Reply) -> bool:
     return conn.scalar(_SAME, values) is not None
 
 
-_LOCK = sa.select(replies.c.id).where(replies.c.id == _THIS).with_for_update()
-_SAME = (
+_LOCK = prepared(sa.select(replies.c.id).where(replies.c.id == _THIS).with_for_update())
+_SAME = prepared(
     sa.select(replies.c.id)
     .join(jobs, jobs.c.reply_id == replies.c.id)
     .where(

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from bot.allowance import Account, Counted, Full, Limit, Spent
 from bot.ledger.dialects import INSERTS
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import spending
 
 
@@ -43,6 +44,22 @@ def reserve(
     if own in raised:
         give_back(conn, [own], attempts=pictures)
     return _full(rest[0], spent(conn, rest[0].account), pictures=pictures, micros=micros)
+
+
+def foresee(
+    conn: sa.Connection, limits: Sequence[Limit], *, own: Account, pictures: int, micros: int
+) -> Full | None:
+    """The limit that would forbid such a reservation now, if one does; nothing is raised."""
+    for limit in limits:
+        so_far = spent(conn, limit.account)
+        tried = pictures if limit.account == own else 0
+        if (
+            so_far.pictures + pictures > limit.pictures
+            or so_far.micros + micros > limit.micros
+            or so_far.attempts + tried > limit.attempts
+        ):
+            return _full(limit, so_far, pictures=pictures, micros=micros)
+    return None
 
 
 def give_back(
@@ -193,7 +210,7 @@ def _guarded(count: int) -> sa.Executable:
             spending.c.attempts + _TRIED <= sa.bindparam(f"attempts{number}"),
         )
 
-    return (
+    return prepared(
         sa.update(spending)
         .where(sa.or_(*(within(number) for number in range(count))))
         .values(
@@ -207,7 +224,7 @@ def _guarded(count: int) -> sa.Executable:
 
 @cache
 def _lower(count: int) -> sa.Executable:
-    return (
+    return prepared(
         sa.update(spending)
         .where(sa.or_(*(_is(number) for number in range(count))))
         .values(
@@ -223,12 +240,16 @@ def _less(counter: sa.ColumnElement[int], by: sa.ColumnElement[int]) -> sa.Colum
 
 
 _ADD = {
-    dialect: insert(spending)
-    .values(pictures=0, micros=0, attempts=0)
-    .on_conflict_do_nothing(index_elements=["scope", "period"])
+    dialect: prepared(
+        insert(spending)
+        .values(pictures=0, micros=0, attempts=0)
+        .on_conflict_do_nothing(index_elements=["scope", "period"])
+    )
     for dialect, insert in INSERTS.items()
 }
 _COUNTED = (spending.c.pictures, spending.c.micros, spending.c.attempts)
-_SPENT = sa.select(*_COUNTED).where(
-    spending.c.scope == sa.bindparam("scope"), spending.c.period == sa.bindparam("period")
+_SPENT = prepared(
+    sa.select(*_COUNTED).where(
+        spending.c.scope == sa.bindparam("scope"), spending.c.period == sa.bindparam("period")
+    )
 )

@@ -10,8 +10,10 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from bot.ledger import verbs
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs
 from bot.model import Outcome, State
+from bot.pauses import NEVER, Pause
 
 
 class Heard(StrEnum):
@@ -39,6 +41,7 @@ def settle_heard(
     model: str,
     outcome: Outcome,
     now: datetime,
+    pause: Pause = NEVER,
 ) -> Hearing:
     """submitting | submitted -> settled, if this task is the job's own.
 
@@ -65,11 +68,12 @@ def settle_heard(
             .where(jobs.c.id == job_id)
             .values(task_id=task_id, submitted_at=row.first_post_at)
         )
-    return Hearing(Heard.SETTLED, verbs.settle(conn, job_id, outcome=outcome, now=now))
+    reply_id = verbs.settle(conn, job_id, outcome=outcome, now=now, pause=pause)
+    return Hearing(Heard.SETTLED, reply_id)
 
 
 # Built once, for a callback comes with every job: see bot.ledger.verbs.
-_LOCK = (
+_LOCK = prepared(
     sa.select(jobs.c.state, jobs.c.task_id, jobs.c.model, jobs.c.first_post_at)
     .where(jobs.c.id == sa.bindparam("this"))
     .with_for_update()
