@@ -29,8 +29,8 @@ from bot.houses import Houses
 from bot.intake import Intake
 from bot.keeper import Keeper
 from bot.ladder import Ladder
-from bot.ledger import leases, verbs
-from bot.ledger.ledger import Ledger, LedgerError
+from bot.ledger import hearing, leases, verbs
+from bot.ledger.ledger import Followers, Ledger, LedgerError
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
@@ -82,16 +82,19 @@ class App:
     web: WebServer
     watch: Watch
     loops: tuple[Loop, ...]
+    followers: Followers  # of the ledger's verbs, while the loops run
 
     async def start(self) -> None:
         """Begin to work; the bot must be logged in."""
         await self.tracker.load(self.intake.catalog.ids)
+        self.ledger.follow(self.followers)
         for loop in self.loops:
             loop.start()
 
     async def stop(self, *, grace: float = 20.0) -> None:
         """Take nothing new, finish what is under way for at most `grace` seconds."""
         self.intake.closing = True
+        self.ledger.follow({})
         await asyncio.gather(*(loop.stop(grace=grace) for loop in self.loops))
         await self.progress.stop(grace=LAST_EDITS)
 
@@ -165,7 +168,6 @@ async def opened(
 
         def submitted(job: Job) -> None:
             tracker.add(job)
-            tracking.wake()
             progress.changed(job.reply_id)
 
         def settled(reply_id: str) -> None:
@@ -235,6 +237,7 @@ async def opened(
             submitted=submitted,
             settled=settled,
             held=progress.all_changed,
+            at_once=SUBMITTERS,
         )
         deliverer = Deliverer(
             ledger=ledger,
@@ -247,6 +250,7 @@ async def opened(
             clock=clock,
             worker=worker,
             release=progress.release,
+            at_once=DELIVERERS,
         )
         recovery = Recovery(
             ledger=ledger, messenger=messenger, clock=clock, queued=queued, settled=settled
@@ -333,6 +337,11 @@ async def opened(
                 Loop("keeper", kept.keeper.step, interval=600.0),
                 *watch.loops,
             ),
+            followers={
+                verbs.confirm: submitter.claim_ahead,
+                verbs.settle: deliverer.claim_ahead,
+                hearing.settle_heard: deliverer.claim_ahead,
+            },
         )
 
 
