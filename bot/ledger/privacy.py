@@ -140,7 +140,7 @@ def _blank(conn: sa.Connection, user_id: int, *, reply_ids: list[str]) -> None:
         )
     ).all()
     ended = [
-        {"this": row.id, "said": {**row.outcome, "pictures": [], "detail": ""}}
+        {"this": row.id, "said": Outcome(End(row.outcome["end"]), code=row.outcome["code"]).dump()}
         for row in outcomes
         if row.outcome
     ]
