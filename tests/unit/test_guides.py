@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 GUIDES = ("README.md", "docs/operate.md")
 TEMPLATES = ("docs/privacy-policy.md", "docs/terms.md")
 # Words in capitals that are to be replaced, with something that may stand there.
-STAND_FOR = {"PERSON": "1", "ID": "1", "JOB": "abc", "PATH": "copies"}
+STAND_FOR = {"PERSON": "1", "SERVER": "1", "ID": "1", "JOB": "abc", "PATH": "copies"}
 # In .env, but for Compose alone.
 COMPOSE = {"EASEL_DOMAIN", "POSTGRES_PASSWORD"}
 PLACES = {"APPLICATION_ID", "YOUR_SERVER"}
@@ -210,7 +210,7 @@ ROWS = {
     "jobs": "The pictures that were made",
     "preferences": "Your choices in `/preferences`",
     "spending": "How many pictures you used",
-    "blocks": "Who blocked whom in a server",
+    "blocks": "Who is blocked or paused",
     "changes": "who changed its rules",
     "reports": "Reports of pictures",
 }
