@@ -257,7 +257,6 @@ def test_every_alarm_has_words_and_stands_in_the_drawing():
         assert words.advice.endswith(".")
         assert not words.title.endswith(".")
         assert re.search(rf"^    {alarm} ", alarms.__doc__, re.MULTILINE)
-        assert f"| `{alarm}` |" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 LEDGERS = ("jobs", "queue_oldest_seconds", "replies_undelivered", "spend", "spend_limit")
