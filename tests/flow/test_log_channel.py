@@ -3,6 +3,7 @@
 import discord
 import pytest
 import simcord
+import sqlalchemy as sa
 
 from bot import events
 from bot.journal import MESSAGE, PAUSE, REST, TRIES, WAITING
@@ -247,6 +248,23 @@ async def test_discord_out_of_order_costs_tries_and_no_line(studio, log):
     assert len(told(log)) == before + 1
     nonces = [entry.json["nonce"] for entry in studio.sent("POST", path)[-TRIES:]]
     assert len(set(nonces)) == 1
+
+
+async def test_a_ledger_that_fails_for_a_while_costs_no_line(studio, log, moderator):
+    await easel(studio, moderator, "block", member=studio.member, reason="rude")
+    await made(studio, who=studio.someone("other"))
+    before = len(told(log))
+    away, back = (
+        sa.text(f"ALTER TABLE {name} RENAME TO {other}")
+        for name, other in (("jobs", "away"), ("away", "jobs"))
+    )
+    await studio.app.ledger.run(lambda conn: conn.execute(away) and None)
+    assert await written(studio) == 0
+    await studio.app.ledger.run(lambda conn: conn.execute(back) and None)
+    assert await written(studio) == 1
+    [line] = told(log)[before:]
+    assert line.startswith("**Blocked**")
+    assert "**Made**" in line
 
 
 async def test_words_that_automod_refuses_are_left_out(studio, log):
