@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
-from bot import doors, fetch, keeping
+from bot import doors, fetch, forgetting, keeping
 from bot import watch as watches
 from bot.allowance import Prices
 from bot.archive import Archive
@@ -40,6 +40,7 @@ from bot.moderation import Moderation
 from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
+from bot.pruner import Pruner
 from bot.recent import Recent
 from bot.recovery import Recovery
 from bot.settings import Settings
@@ -78,6 +79,7 @@ class App:
     recovery: Recovery
     messenger: Messenger
     keeper: Keeper
+    pruner: Pruner
     archive: Archive
     web: WebServer
     watch: Watch
@@ -191,7 +193,7 @@ async def opened(
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
             running_limit=settings.member_running,
         )
-        recent = Recent(ledger=ledger)
+        recent = Recent(ledger=ledger, clock=clock)
         houses = Houses(ledger=ledger, clock=clock)
         tastes = Tastes(ledger=ledger, clock=clock, offered=catalog.offered)
         await tastes.step()
@@ -219,6 +221,18 @@ async def opened(
             stands=messenger.stands,
             waiting=progress.card,
             clock=clock,
+        )
+        forget = forgetting.wired(
+            settings,
+            clock,
+            ledger=ledger,
+            keeper=kept.keeper,
+            houses=houses,
+            messenger=messenger,
+            progress=progress,
+            recent=recent,
+            tastes=tastes,
+            past=past,
         )
         submitter = Submitter(
             ledger=ledger,
@@ -255,9 +269,6 @@ async def opened(
         tracking = Loop("tracker", tracker.step, interval=0.5)
         showing = Loop("progress", progress.step, interval=0.5)
         delivering = Loop("delivery", deliverer.step, interval=1.0, workers=DELIVERERS)
-        expiring = Loop("expiry", submitter.expire, interval=30.0)
-        noting = Loop("notes", progress.note, interval=10.0)
-        recovering = Loop("recovery", recovery.step, interval=15.0)
 
         bot = doors.gateway(
             settings,
@@ -266,6 +277,7 @@ async def opened(
                 past=past,
                 recent=recent,
                 tastes=tastes,
+                dossiers=forget.dossiers,
                 media=media,
                 archive=kept.archive,
                 copies=kept.copies,
@@ -317,6 +329,7 @@ async def opened(
             recovery=recovery,
             messenger=messenger,
             keeper=kept.keeper,
+            pruner=forget.pruner,
             archive=kept.archive,
             web=web,
             watch=watch,
@@ -325,12 +338,13 @@ async def opened(
                 tracking,
                 showing,
                 delivering,
-                expiring,
-                noting,
-                recovering,
+                Loop("expiry", submitter.expire, interval=30.0),
+                Loop("notes", progress.note, interval=10.0),
+                Loop("recovery", recovery.step, interval=15.0),
                 Loop("adoption", tracker.adopt, interval=15.0),
                 Loop("tastes", tastes.step, interval=60.0),
                 Loop("keeper", kept.keeper.step, interval=600.0),
+                *forget.loops,
                 *watch.loops,
             ),
         )

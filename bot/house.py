@@ -47,6 +47,7 @@ class House:
     hands: Hands = Hands.EVERYONE
     remix_messages: bool = True
     remix_avatars: bool = True
+    retention_days: int | None = None  # counts where it is less than the operator's
 
     def dump(self) -> dict[str, Any]:
         """As JSON keeps it: what is as it comes is left out."""

@@ -21,6 +21,7 @@ from bot.houses import Houses
 from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
+from bot.ledger.privacy import ANONYMOUS
 from bot.ledger.servers import Block
 from bot.model import Delivery, Reference, Reply, Request, Target, open_reply
 from bot.policy import Place, Policy
@@ -339,12 +340,14 @@ class Intake:
         # Nothing is acknowledged yet, and a form can only be opened in place of that.
         reading = self._ledger.run(verbs.reply_of, reply_id)
         try:
-            return await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds()) or _UNKNOWN
+            reply = await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds())
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
             log.error("reply.not_found", reply=reply_id, cause=str(error) or "too slow")
             return Complaint(
                 N_("The bot cannot look this up right now."), N_("Please try again in a minute.")
             )
+        # Of what was erased or grew too old nothing is left that could be asked for again.
+        return _UNKNOWN if reply is None or reply.target.user_id == ANONYMOUS else reply
 
     async def cancel(self, reply_id: str, *, user_id: int) -> Card | Complaint:
         """Take a request back as far as that goes: the card that says how far, or why not."""

@@ -74,6 +74,8 @@ class Panel:
     words: str
     picks: tuple[Pick, ...]
     toggles: tuple[Toggle, ...]
+    sparing: str
+    spared: tuple[Toggle, ...]
     reset: str
 
 
@@ -278,6 +280,11 @@ def panel(taste: Taste, offered: dict[Kind, tuple[Model, ...]], *, locale: str) 
                 Toggle("private", _("Private"), taste.private),
                 Toggle("spoiler", _("Spoiler"), taste.spoiler),
                 Toggle("show_references", _("Show my images"), taste.show_references),
+            ),
+            sparing=_("Others may not remix"),
+            spared=(
+                Toggle("spare_messages", _("My messages and pictures"), taste.spare_messages),
+                Toggle("spare_avatar", _("My avatar"), taste.spare_avatar),
             ),
             reset=_("Reset"),
         )

@@ -196,6 +196,17 @@ class Settings(BaseModel):
         le=10_000_000,
         description="Disk space for what is kept; the oldest goes first.",
     )
+    retention_days: int = Field(
+        default=365,
+        ge=0,
+        le=3650,
+        description="Days after which finished requests are forgotten: prompts, who asked, what "
+        "was kept. 0: never. A server's moderators can only shorten it.",
+    )
+    privacy_url: str = Field(
+        default="", description="Address of your privacy policy, https: /privacy links to it."
+    )
+    terms_url: str = Field(default="", description="The same for your terms of use.")
     public_url: str = Field(
         default="",
         description="This process's address as HiAPI reaches it, https. Given, HiAPI calls back "
@@ -301,6 +312,11 @@ class Settings(BaseModel):
         if not value:
             return value
         return addresses.plain(value, example="https://easel.example.net", travels="callbacks")
+
+    @field_validator("privacy_url", "terms_url")
+    @classmethod
+    def _page(cls, value: str) -> str:
+        return value and addresses.page(value)
 
     @field_validator("hiapi_webhook_secret")
     @classmethod

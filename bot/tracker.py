@@ -15,7 +15,7 @@ task that ended without a callback, it stops trusting them until the next one co
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import hiapi
@@ -144,7 +144,8 @@ class Tracker:
             return
         self._rank += 1
         watched = Watched(
-            job=job,
+            # Nobody's words are kept here: what is erased elsewhere would stay in memory.
+            job=job.evolve(body=None, request=replace(job.request, prompt="", references=())),
             task_id=job.task_id,
             rank=self._rank,
             submitted_at=job.submitted_at,
