@@ -152,34 +152,35 @@ def privacy(
     lines: tuple[str, ...], buttons: tuple[tuple[str, str], ...], *, user_id: int
 ) -> discord.ui.LayoutView:
     """What is kept about a person, with the buttons that are theirs alone: verb and label."""
-    view = paragraphs(lines)
-    if buttons:
-        view.add_item(
-            _actions(
-                *(
-                    discord.ui.Button[discord.ui.LayoutView](
-                        label=label,
-                        custom_id=f"privacy:{verb}:{user_id}",
-                        style=_DANGER if verb == "really" else discord.ButtonStyle.secondary,
-                    )
-                    for verb, label in buttons
-                )
-            )
+    box = _told(lines)
+    pressed: list[discord.ui.Button[discord.ui.LayoutView]] = [
+        discord.ui.Button(
+            label=label,
+            custom_id=f"privacy:{verb}:{user_id}",
+            style=discord.ButtonStyle[_STYLES.get(verb, "secondary")],
         )
-    return view
+        for verb, label in buttons
+    ]
+    if pressed:
+        box.add_item(_actions(*pressed))
+    return _view(box)
 
 
-_DANGER = discord.ButtonStyle.danger
+_STYLES = {"really": "danger"}
 
 
 def paragraphs(lines: tuple[str, ...]) -> discord.ui.LayoutView:
     """Plain words, one below the other."""
+    return _view(_told(lines))
+
+
+def _told(lines: tuple[str, ...]) -> Box:
     box: Box = discord.ui.Container()
     for line in lines:
         if box.children:
             box.add_item(discord.ui.Separator(visible=False))
         box.add_item(discord.ui.TextDisplay(line))
-    return _view(box)
+    return box
 
 
 def _actions(*items: discord.ui.Item[discord.ui.LayoutView]) -> Actions:

@@ -14,7 +14,7 @@ RED = image("red")
 FORMS = {
     "places": "Places and roles",
     "limits": "Limits",
-    "words": "Words",
+    "words": "Words and memory",
     "pictures": "Pictures",
 }
 
