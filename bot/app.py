@@ -22,6 +22,7 @@ from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
+from bot.dossiers import Dossiers
 from bot.fetch import Fetcher
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
@@ -80,6 +81,7 @@ class App:
     messenger: Messenger
     keeper: Keeper
     pruner: Pruner
+    dossiers: Dossiers
     archive: Archive
     web: WebServer
     watch: Watch
@@ -330,6 +332,7 @@ async def opened(
             messenger=messenger,
             keeper=kept.keeper,
             pruner=forget.pruner,
+            dossiers=forget.dossiers,
             archive=kept.archive,
             web=web,
             watch=watch,
