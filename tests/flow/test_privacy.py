@@ -328,14 +328,14 @@ async def test_nobody_else_can_use_the_buttons(studio):
         payload = theirs.message.components
         forged = f"privacy:{verb}:{mine}"
         assert forged not in str(payload)
-        pressed = await forge(studio, stranger, theirs, forged)
+        pressed = await forge(stranger, theirs, forged)
         assert refused(pressed).startswith("**This is about somebody else.**"), verb
     assert SECRET in await everything(studio)
 
 
-async def forge(studio, who, shown, custom_id):
+async def forge(who, shown, custom_id):
     """Press a button whose id somebody wrote themselves."""
-    stored = _visible_message(who, shown.message)
+    stored = _visible_message(who, shown.message)  # as who presses it sees it
     for item in stored.components[0]["components"]:
         if item["type"] == 1:
             item["components"][0]["custom_id"] = custom_id

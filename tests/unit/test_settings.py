@@ -341,7 +341,7 @@ class TestPages:
     @pytest.mark.parametrize(
         "address", ["https://example.net/privacy", "https://example.net/p?lang=en#top", ""]
     )
-    def test_pages_that_people_are_sent_to(self, name, address):
+    def test_pages_that_people_are_sent_to(self, load, name, address):
         assert getattr(load(**REQUIRED, **{name: address}), name.lower()) == address
 
     @pytest.mark.parametrize(
@@ -358,6 +358,6 @@ class TestPages:
             *("https://example.net/ü", "https://example.net:0/", "javascript:alert(1)"),
         ],
     )
-    def test_pages_that_would_not_open_or_would_end_the_link(self, name, address):
+    def test_pages_that_would_not_open_or_would_end_the_link(self, load, name, address):
         with pytest.raises(SettingsError, match=f"{name} must be an https address"):
             load(**REQUIRED, **{name: address})
