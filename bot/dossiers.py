@@ -134,10 +134,10 @@ class Dossiers:
         except (SQLAlchemyError, LedgerError) as error:
             log.error("dossier.not_erased", user=user_id, cause=str(error))
             return _NOT_ERASED
-        # From here on nothing is said of whom it was about.
-        await self._forgotten(user_id, erased, before)
         files = await self._keeper.forget(erased.job_ids, digests=erased.digests)
+        await self._forgotten(user_id, erased, before)
         swept = await self._sweep()
+        # Nothing is said of whom it was about.
         log.info("dossier.erased", jobs=erased.jobs, files=files, swept=swept)
         return erased
 

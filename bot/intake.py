@@ -195,8 +195,10 @@ class Intake:
         if house.hands is Hands.EVERYONE or moderates:
             return None
         reply = await self._find(reply_id)
-        if isinstance(reply, Complaint) or reply.target.user_id == user_id:
-            return None  # the button itself says what is wrong with it
+        if isinstance(reply, Complaint):
+            return reply  # whose it is nobody knows, or not now
+        if reply.target.user_id == user_id:
+            return None
         return Complaint(
             N_("In this server the buttons are for whoever asked."),
             N_("Ask for a picture of your own with a command."),
@@ -317,10 +319,17 @@ class Intake:
             return _UNKNOWN
         return reply if reply.settled else _UNFINISHED
 
-    async def own(self, reply_id: str, *, user_id: int) -> Complaint | None:
-        """Why this person may not delete this reply, or None if it is theirs."""
+    async def own(
+        self, reply_id: str, *, user_id: int, asked_by: int | None = None
+    ) -> Complaint | None:
+        """Why this person may not delete this reply, or None if it is theirs.
+
+        `asked_by` is whose command Discord says the message answers, for what is forgotten here.
+        """
         reply = await self._find(reply_id)
         if isinstance(reply, Reply) and reply.target.user_id == user_id:
+            return None
+        if reply is _UNKNOWN and asked_by == user_id:
             return None
         if isinstance(reply, Complaint) and reply is not _UNKNOWN:
             return reply

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sqlite3
+import threading
 import zipfile
 from contextlib import closing
 
@@ -19,7 +20,7 @@ from bot.model import Delivery, Taste
 from sandbox import painter
 from tests.flow import abroad
 from tests.flow.abroad import FRIEND, OWNER, PLACES
-from tests.flow.studio import START, image
+from tests.flow.studio import START, eventually, image
 from tests.flow.test_history import Shown, history, press, refused
 from tests.flow.test_notes import finish_task, noted
 from tests.flow.test_notes import press as show
@@ -385,6 +386,28 @@ async def test_a_card_that_grew_too_old_says_what_can_no_longer_be_had(studio):
         assert refused(pressed).startswith("**The bot does not remember this picture.**"), label
     assert len(studio.tasks) == 1
     assert (await history(studio)).rows == []
+    # What needs the message alone goes on, but for whom the server's rules keep from it.
+    stranger = studio.someone("stranger")
+    assert (await stranger.click(card.response, label="Remix this")).modal
+    guild = studio.channel.guild.id
+    await studio.app.intake._houses.change(guild, user_id=1, hands="owner")
+    pressed = await stranger.click(card.response, label="Remix this")
+    assert refused(pressed).startswith("**The bot does not remember this picture.**")
+
+
+async def test_what_is_being_looked_up_while_somebody_is_erased_is_not_kept(studio):
+    await studio.imagine(SECRET)
+    free = threading.Event()
+    hanging = asyncio.create_task(studio.app.ledger.run(lambda _conn: free.wait(30)))
+    await asyncio.sleep(0)
+    asking = asyncio.create_task(studio.app.recent.prompts(studio.member.id, ""))
+    await eventually(lambda: studio.app.recent._loading)
+    erasing = asyncio.create_task(studio.app.dossiers.erase(studio.member.id))
+    await asyncio.sleep(0)
+    free.set()
+    await asyncio.gather(hanging, asking, erasing)
+    assert SECRET not in str(vars(studio.app.recent))
+    assert await suggested(studio) == []
 
 
 async def test_what_waits_to_be_seen_is_shown_after_a_servers_short_days(studio):
