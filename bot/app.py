@@ -22,7 +22,6 @@ from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
-from bot.dossiers import Dossiers
 from bot.fetch import Fetcher
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
@@ -30,8 +29,8 @@ from bot.houses import Houses
 from bot.intake import Intake
 from bot.keeper import Keeper
 from bot.ladder import Ladder
-from bot.ledger import leases, verbs
-from bot.ledger.ledger import Ledger, LedgerError
+from bot.ledger import hearing, leases, verbs
+from bot.ledger.ledger import Followers, Ledger, LedgerError
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
@@ -41,7 +40,6 @@ from bot.moderation import Moderation
 from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
-from bot.pruner import Pruner
 from bot.recent import Recent
 from bot.recovery import Recovery
 from bot.settings import Settings
@@ -80,22 +78,24 @@ class App:
     recovery: Recovery
     messenger: Messenger
     keeper: Keeper
-    pruner: Pruner
-    dossiers: Dossiers
+    forgetting: forgetting.Forgetting
     archive: Archive
     web: WebServer
     watch: Watch
     loops: tuple[Loop, ...]
+    followers: Followers  # of the ledger's verbs, while the loops run
 
     async def start(self) -> None:
         """Begin to work; the bot must be logged in."""
         await self.tracker.load(self.intake.catalog.ids)
+        self.ledger.follow(self.followers)
         for loop in self.loops:
             loop.start()
 
     async def stop(self, *, grace: float = 20.0) -> None:
         """Take nothing new, finish what is under way for at most `grace` seconds."""
         self.intake.closing = True
+        self.ledger.follow({})
         await asyncio.gather(*(loop.stop(grace=grace) for loop in self.loops))
         await self.progress.stop(grace=LAST_EDITS)
 
@@ -169,7 +169,6 @@ async def opened(
 
         def submitted(job: Job) -> None:
             tracker.add(job)
-            tracking.wake()
             progress.changed(job.reply_id)
 
         def settled(reply_id: str) -> None:
@@ -251,6 +250,7 @@ async def opened(
             submitted=submitted,
             settled=settled,
             held=progress.all_changed,
+            at_once=SUBMITTERS,
         )
         deliverer = Deliverer(
             ledger=ledger,
@@ -263,6 +263,7 @@ async def opened(
             clock=clock,
             worker=worker,
             release=progress.release,
+            at_once=DELIVERERS,
         )
         recovery = Recovery(
             ledger=ledger, messenger=messenger, clock=clock, queued=queued, settled=settled
@@ -331,8 +332,7 @@ async def opened(
             recovery=recovery,
             messenger=messenger,
             keeper=kept.keeper,
-            pruner=forget.pruner,
-            dossiers=forget.dossiers,
+            forgetting=forget,
             archive=kept.archive,
             web=web,
             watch=watch,
@@ -350,6 +350,11 @@ async def opened(
                 *forget.loops,
                 *watch.loops,
             ),
+            followers={
+                verbs.confirm: submitter.claim_ahead,
+                verbs.settle: deliverer.claim_ahead,
+                hearing.settle_heard: deliverer.claim_ahead,
+            },
         )
 
 

@@ -7,11 +7,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
 from bot import images, render
 from bot.catalog import Catalog
+from bot.claims import Claims
 from bot.clock import Clock
 from bot.errors import Code
 from bot.fetch import Fetcher, FetchError
@@ -26,6 +28,8 @@ from bot.references import References
 from bot.render import Card, Shot
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 LEASE = timedelta(seconds=30)
 RENEW_EVERY = LEASE / 3
@@ -54,7 +58,9 @@ class Deliverer:
         clock: Clock,
         worker: str,
         release: Callable[[str], Awaitable[None]],
+        at_once: int = 1,
     ) -> None:
+        """`at_once`: how many rounds may run at once, for what is claimed ahead of them."""
         self._ledger = ledger
         self._fetcher = fetcher
         self._messenger = messenger
@@ -67,21 +73,32 @@ class Deliverer:
         self._release = release
         # One large picture at a time: re-encoding costs seconds of CPU and hundreds of megabytes.
         self._fitting = asyncio.Semaphore(1)
+        self._claims: Claims[Reply] = Claims(most=at_once, life=LEASE / 2)
 
     async def step(self) -> int:
         """Deliver the reply that has waited longest. Returns 0 or 1."""
         if not self._messenger.ready:
             return 0
-        reply = await self._ledger.run(
-            deliveries.claim_reply, worker=self._worker, now=self._clock(), lease=LEASE
-        )
-        if reply is None:
-            return 0
-        with structlog.contextvars.bound_contextvars(reply=reply.id):
-            async with self._held(reply):
-                await self._release(reply.id)
-                await self._deliver(reply)
+        now = self._clock()
+        with self._claims.serving():
+            claimed = await self._claims.take(now=now)
+            reply = claimed[0] if claimed else await self._claim(self._ledger.run, now)
+            if reply is None:
+                return 0
+            with structlog.contextvars.bound_contextvars(reply=reply.id):
+                async with self._held(reply):
+                    await self._release(reply.id)
+                    await self._deliver(reply)
         return 1
+
+    def _claim(self, way: Callable[..., T], now: datetime) -> T:
+        return way(deliveries.claim_reply, worker=self._worker, now=now, lease=LEASE)
+
+    def claim_ahead(self) -> None:
+        """A job is being settled: whoever is free will show its reply, so claim it at once."""
+        if self._messenger.ready and self._claims.room():
+            now = self._clock()
+            self._claims.put(self._claim(self._ledger.ask, now), at=now)
 
     @asynccontextmanager
     async def _held(self, reply: Reply) -> AsyncIterator[None]:

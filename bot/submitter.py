@@ -10,11 +10,13 @@ key lives about 24 hours: a job whose first POST is older is never sent again.
 import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import hiapi
 import structlog
 
 from bot.catalog import Catalog
+from bot.claims import Claims
 from bot.clock import Clock
 from bot.errors import WORDS, Code
 from bot.hiapi import faults, verdict, wire
@@ -25,6 +27,8 @@ from bot.ledger.ledger import Ledger
 from bot.model import End, Job, Outcome, State
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 LEASE = timedelta(seconds=120)
 KEY_LIFE = timedelta(hours=23)  # about 24 h at the server; the hour is kept in hand
@@ -51,7 +55,9 @@ class Submitter:
         submitted: Callable[[Job], None],
         settled: Callable[[str], None],
         held: Callable[[], None],
+        at_once: int = 1,
     ) -> None:
+        """`at_once`: how many rounds may run at once, for what is claimed ahead of them."""
         self._ledger = ledger
         self._client = client
         self._budget = budget
@@ -66,6 +72,7 @@ class Submitter:
         self._settled = settled
         self._halted_until: datetime | None = None
         self._halted_by: Code | None = None
+        self._claims: Claims[Job] = Claims(most=at_once, life=LEASE / 2)
 
     @property
     def held_by(self) -> Code | None:
@@ -81,7 +88,18 @@ class Submitter:
         if halted_until is not None:
             # One job asks whether the account is well again; the others wait for the answer.
             self._halted_until = now + HALT
-        job = await self._ledger.run(
+        with self._claims.serving():
+            claimed = await self._claims.take(now=now)
+            job, at = claimed or (await self._claim(self._ledger.run, now), now)
+            if job is None:
+                self._halted_until = halted_until
+                return 0
+            with structlog.contextvars.bound_contextvars(job=job.id):
+                await self._send(job, new=job.first_post_at == at)
+        return 1
+
+    def _claim(self, way: Callable[..., T], now: datetime) -> T:
+        return way(
             verbs.begin,
             worker=self._worker,
             now=now,
@@ -89,12 +107,12 @@ class Submitter:
             running_limit=self._running_limit,
             body=functools.partial(self._body, now=now),
         )
-        if job is None:
-            self._halted_until = halted_until
-            return 0
-        with structlog.contextvars.bound_contextvars(job=job.id):
-            await self._send(job, new=job.first_post_at == now)
-        return 1
+
+    def claim_ahead(self) -> None:
+        """A job is being queued: whoever is free will send the next one, so claim it at once."""
+        if self._halted_until is None and self._claims.room() and self._budget.room():
+            now = self._clock()
+            self._claims.put(self._claim(self._ledger.ask, now), at=now)
 
     async def expire(self) -> int:
         """Settle the jobs that waited too long for their first POST. Returns how many."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from bot.allowance import Full, Limit, own_account
 from bot.ledger import budgets, rows, schema, servers
 from bot.ledger.dialects import INSERTS
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs, replies
 from bot.ledger.servers import Block
 from bot.ledger.verbs import NO_LIMIT
@@ -76,15 +77,19 @@ def receive(
 
 
 _ADD_REPLY = {
-    dialect: insert(replies)
-    .on_conflict_do_nothing(index_elements=["interaction_id"])
-    .returning(replies.c.id)
+    dialect: prepared(
+        insert(replies)
+        .on_conflict_do_nothing(index_elements=["interaction_id"])
+        .returning(replies.c.id)
+    )
     for dialect, insert in INSERTS.items()
 }
-_ADD_JOBS = sa.insert(jobs)
-_DROP_REPLY = sa.delete(replies).where(replies.c.id == _THIS)
-_WAITING = sa.select(sa.func.count()).where(
-    jobs.c.user_id == _THIS, jobs.c.state.in_([State.RECEIVED, State.QUEUED])
+_ADD_JOBS = prepared(sa.insert(jobs))
+_DROP_REPLY = prepared(sa.delete(replies).where(replies.c.id == _THIS))
+_WAITING = prepared(
+    sa.select(sa.func.count()).where(
+        jobs.c.user_id == _THIS, jobs.c.state.in_([State.RECEIVED, State.QUEUED])
+    )
 )
 
 
@@ -103,8 +108,8 @@ def _pressed_twice(conn: sa.Connection, reply: Reply) -> bool:
     return conn.scalar(_SAME, values) is not None
 
 
-_LOCK = sa.select(replies.c.id).where(replies.c.id == _THIS).with_for_update()
-_SAME = (
+_LOCK = prepared(sa.select(replies.c.id).where(replies.c.id == _THIS).with_for_update())
+_SAME = prepared(
     sa.select(replies.c.id)
     .join(jobs, jobs.c.reply_id == replies.c.id)
     .where(

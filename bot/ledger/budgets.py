@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from bot.allowance import Account, Counted, Full, Limit, Spent
 from bot.ledger.dialects import INSERTS
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import spending
 
 
@@ -188,7 +189,7 @@ def _guarded(count: int) -> sa.Executable:
             spending.c.attempts + _TRIED <= sa.bindparam(f"attempts{number}"),
         )
 
-    return (
+    return prepared(
         sa.update(spending)
         .where(sa.or_(*(within(number) for number in range(count))))
         .values(
@@ -202,7 +203,7 @@ def _guarded(count: int) -> sa.Executable:
 
 @cache
 def _lower(count: int) -> sa.Executable:
-    return (
+    return prepared(
         sa.update(spending)
         .where(sa.or_(*(_is(number) for number in range(count))))
         .values(
@@ -214,9 +215,11 @@ def _lower(count: int) -> sa.Executable:
 
 
 _ADD = {
-    dialect: insert(spending)
-    .values(pictures=0, micros=0, attempts=0)
-    .on_conflict_do_nothing(index_elements=["scope", "period"])
+    dialect: prepared(
+        insert(spending)
+        .values(pictures=0, micros=0, attempts=0)
+        .on_conflict_do_nothing(index_elements=["scope", "period"])
+    )
     for dialect, insert in INSERTS.items()
 }
 _ANYBODYS = sa.or_(
@@ -227,8 +230,10 @@ _ONE = (spending.c.scope == sa.bindparam("this", type_=sa.String)) & (
     spending.c.period == sa.bindparam("then", type_=sa.String)
 )
 _COUNTED = (spending.c.pictures, spending.c.micros, spending.c.attempts)
-_SPENT = sa.select(*_COUNTED).where(
-    spending.c.scope == sa.bindparam("scope"), spending.c.period == sa.bindparam("period")
+_SPENT = prepared(
+    sa.select(*_COUNTED).where(
+        spending.c.scope == sa.bindparam("scope"), spending.c.period == sa.bindparam("period")
+    )
 )
 _TAKE = sa.delete(spending).where(_ONE).returning(*_COUNTED)
 _PUT = (

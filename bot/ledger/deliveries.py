@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bot.ledger import rows, schema
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import replies
 from bot.model import Delivery, Reply, Rung, Target
 
@@ -34,7 +35,7 @@ _NEXT = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_CLAIM = (
+_CLAIM = prepared(
     sa.update(replies)
     .where(replies.c.id == _NEXT.scalar_subquery(), replies.c.delivery == Delivery.OPEN)
     .values(attempts=replies.c.attempts + 1)
@@ -195,8 +196,10 @@ def _mine(conn: sa.Connection, reply_id: str, worker: str, **values: object) -> 
 
 
 # Built once, like every statement that a delivery needs: see bot.ledger.verbs.
-_MINE = sa.update(replies).where(
-    replies.c.id == sa.bindparam("this"),
-    replies.c.delivery == Delivery.OPEN,
-    replies.c.lease_owner == sa.bindparam("worker"),
+_MINE = prepared(
+    sa.update(replies).where(
+        replies.c.id == sa.bindparam("this"),
+        replies.c.delivery == Delivery.OPEN,
+        replies.c.lease_owner == sa.bindparam("worker"),
+    )
 )

@@ -10,6 +10,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from bot.ledger import verbs
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs
 from bot.model import Outcome, State
 
@@ -69,7 +70,7 @@ def settle_heard(
 
 
 # Built once, for a callback comes with every job: see bot.ledger.verbs.
-_LOCK = (
+_LOCK = prepared(
     sa.select(jobs.c.state, jobs.c.task_id, jobs.c.model, jobs.c.first_post_at)
     .where(jobs.c.id == sa.bindparam("this"))
     .with_for_update()

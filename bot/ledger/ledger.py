@@ -12,17 +12,18 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 
-from bot.ledger import deliveries, schema, verbs
+from bot.ledger import deliveries, prepared, schema, verbs
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Followers = Mapping[Callable[..., object], Callable[[], None]]
 
 # More verbs than this in one transaction would keep the first of them waiting.
 BATCH = 64
@@ -50,7 +51,7 @@ class LedgerError(Exception):
 
 
 class Ledger:
-    """An open ledger. Use as an async context manager; `run` is the only way in."""
+    """An open ledger. Use as an async context manager; `run`, `ask` and `read` lead in."""
 
     def __init__(
         self, url: str, *, lock_wait_ms: int = LOCK_WAIT_MS, as_it_is: bool = False
@@ -63,6 +64,7 @@ class Ledger:
             self._engine = _sqlite_engine(self.url, lock_wait_ms)
         else:
             self._engine = _postgres_engine(self.url)
+        self._followers: Followers = {}
         self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._threads: ThreadPoolExecutor | None = None
@@ -102,11 +104,20 @@ class Ledger:
         A verb whose caller is cancelled meanwhile still runs: it was asked for. Raises what the
         verb raises, and SQLAlchemy's errors for a database that is locked, full or gone.
         """
+        answer = self.ask(verb, *args, **kwargs)
+        # Shielded, or a verb that waits for its thread would be dropped with its caller.
+        return await (answer if self._threads is None else asyncio.shield(answer))
+
+    def ask(
+        self,
+        verb: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> asyncio.Future[T]:
+        """As `run`, begun at once: on SQLite what is asked for in one breath is one transaction."""
         loop = asyncio.get_running_loop()
         if self._threads is not None:
-            work = loop.run_in_executor(self._threads, self._transact, verb, args, kwargs)
-            # Shielded, or a verb that waits for its thread would be dropped with its caller.
-            return await asyncio.shield(work)
+            return loop.run_in_executor(self._threads, self._transact, verb, args, kwargs)
         if self._writer is None:
             raise LedgerError("the ledger is closed")
         call = _Call(
@@ -116,8 +127,18 @@ class Ledger:
             lasting=verb not in RECOVERABLE,
         )
         self._waiting.put(call)
-        result: T = await call.future
-        return result
+        follower = self._followers.get(verb)
+        if follower is not None:
+            follower()
+        return call.future
+
+    def follow(self, followers: Followers) -> None:
+        """Call a verb's follower when it is asked for: what that asks for joins the transaction.
+
+        Only on SQLite, where a transaction, its thread and its wake-ups cost more than what is
+        done in it. On PostgreSQL a follower would be as likely to come before.
+        """
+        self._followers = followers
 
     async def read(
         self,
@@ -193,6 +214,7 @@ class Ledger:
             conn.begin()  # one that lasts: the real ones are begun and ended inside it, by hand
             database = conn.connection.driver_connection
             assert isinstance(database, sqlite3.Connection)  # noqa: S101 - the driver of `_url`
+            quick: Any = prepared.Connection(conn, database)
             while True:
                 batch = [self._waiting.get()]
                 with contextlib.suppress(queue.Empty):
@@ -200,7 +222,7 @@ class Ledger:
                         batch.append(self._waiting.get_nowait())
                 calls = [call for call in batch if call is not None]
                 if calls:
-                    _commit(conn, database, calls)
+                    _commit(quick, database, calls)
                 if batch[-1] is None:
                     return
 

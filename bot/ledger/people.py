@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.ledger.dialects import INSERTS
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs, preferences, replies
 from bot.model import Delivery, Taste
 
@@ -92,7 +93,7 @@ def prompt_of(conn: sa.Connection, reply_id: str, *, user_id: int) -> str | None
 
 
 _THIS: sa.BindParameter[object] = sa.bindparam("this")
-_TASTE = sa.select(*_COLUMNS).where(preferences.c.user_id == _THIS)
+_TASTE = prepared(sa.select(*_COLUMNS).where(preferences.c.user_id == _THIS))
 _SAID = (
     sa.select(
         replies.c.id,

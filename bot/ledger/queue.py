@@ -10,6 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.ledger import rows, verbs
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs, replies
 from bot.model import Delivery, End, Outcome, Reply, State
 
@@ -78,8 +79,10 @@ def seen(
 
 # Built once, like every statement that cards need again and again: see bot.ledger.verbs.
 _UNDER_WAY = jobs.c.state.in_([State.SUBMITTING, State.SUBMITTED])
-_MINE = sa.select(jobs.c.turn, jobs.c.created_at, jobs.c.user_id).where(
-    jobs.c.id == sa.bindparam("this"), jobs.c.state == State.QUEUED
+_MINE = prepared(
+    sa.select(jobs.c.turn, jobs.c.created_at, jobs.c.user_id).where(
+        jobs.c.id == sa.bindparam("this"), jobs.c.state == State.QUEUED
+    )
 )
 _USER = sa.bindparam("user", type_=sa.BigInteger)
 _waiting = (
@@ -106,18 +109,20 @@ _free = sa.bindparam("most", type_=sa.Integer) - sa.func.coalesce(_running.c.job
 _served = sa.case(
     (_waiting.c.jobs <= _free, _waiting.c.jobs), (_free > 0, _free), else_=sa.literal(0)
 )
-_STANDING = sa.select(
-    sa.select(sa.func.coalesce(sa.func.sum(_served), 0))
-    .select_from(_waiting.outerjoin(_running, _running.c.user_id == _waiting.c.user_id))
-    .where(_waiting.c.user_id != _USER)
-    .scalar_subquery()
-    .label("others"),
-    sa.func.coalesce(
-        sa.select(_waiting.c.jobs).where(_waiting.c.user_id == _USER).scalar_subquery(), 0
-    ).label("own"),
-    sa.func.coalesce(
-        sa.select(_running.c.jobs).where(_running.c.user_id == _USER).scalar_subquery(), 0
-    ).label("under_way"),
+_STANDING = prepared(
+    sa.select(
+        sa.select(sa.func.coalesce(sa.func.sum(_served), 0))
+        .select_from(_waiting.outerjoin(_running, _running.c.user_id == _waiting.c.user_id))
+        .where(_waiting.c.user_id != _USER)
+        .scalar_subquery()
+        .label("others"),
+        sa.func.coalesce(
+            sa.select(_waiting.c.jobs).where(_waiting.c.user_id == _USER).scalar_subquery(), 0
+        ).label("own"),
+        sa.func.coalesce(
+            sa.select(_running.c.jobs).where(_running.c.user_id == _USER).scalar_subquery(), 0
+        ).label("under_way"),
+    )
 )
 
 
@@ -138,7 +143,7 @@ _ranked = (
     .where(jobs.c.state == State.QUEUED)
     .subquery()
 )
-_HEAD = (
+_HEAD = prepared(
     sa.select(_ranked.c.reply_id)
     .outerjoin(_running, _running.c.user_id == _ranked.c.user_id)
     .where(_ranked.c.rank <= _free)

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.ledger import schema
+from bot.ledger.prepared import prepared
 from bot.model import Delivery, Job, Kind, Outcome, Reference, Reply, Request, Rung, State, Target
 
 Row = sa.RowMapping
@@ -132,8 +133,8 @@ def load_reply(conn: sa.Connection, reply_id: str) -> Reply | None:
     return reply(row, tuple(job(each) for each in found))
 
 
-_REPLY = sa.select(schema.replies).where(schema.replies.c.id == sa.bindparam("id"))
-_JOBS = (
+_REPLY = prepared(sa.select(schema.replies).where(schema.replies.c.id == sa.bindparam("id")))
+_JOBS = prepared(
     sa.select(schema.jobs)
     .where(schema.jobs.c.reply_id == sa.bindparam("reply_id"))
     .order_by(schema.jobs.c.slot)

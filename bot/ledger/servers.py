@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from bot.house import House
 from bot.ledger import schema
 from bot.ledger.dialects import INSERTS
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import blocks, changes, servers
 
 EVERYWHERE = 0  # the guild of a block that the operator set
@@ -144,13 +145,13 @@ def all_blocks(conn: sa.Connection, *, guild_id: int, now: datetime) -> list[Blo
     return [Block(*row) for row in found]
 
 
-_RULES = sa.select(servers.c.rules).where(servers.c.guild_id == sa.bindparam("this"))
+_RULES = prepared(sa.select(servers.c.rules).where(servers.c.guild_id == sa.bindparam("this")))
 _BLOCK = (blocks.c.guild_id, blocks.c.user_id, blocks.c.reason, blocks.c.until)
 _holds = sa.or_(
     blocks.c.until.is_(None), blocks.c.until > sa.bindparam("now", type_=schema.Instant)
 )
 _GUILD = sa.bindparam("guild", type_=sa.BigInteger)
-_BLOCKED = (
+_BLOCKED = prepared(
     sa.select(*_BLOCK)
     .where(
         sa.or_(

@@ -18,6 +18,7 @@ from bot.allowance import Account
 from bot.errors import OPERATORS, Code
 from bot.ledger import budgets, rows, schema
 from bot.ledger.dialects import INSERTS
+from bot.ledger.prepared import prepared
 from bot.ledger.schema import facts, jobs, replies
 from bot.model import ARROWS, Delivery, End, Job, Outcome, Reference, Reply, State
 
@@ -43,7 +44,7 @@ def confirm(
     return len(waiting)
 
 
-_REPLY = sa.update(replies).where(replies.c.id == _THIS)
+_REPLY = prepared(sa.update(replies).where(replies.c.id == _THIS))
 
 
 def _lock_received(conn: sa.Connection, reply_id: str) -> Sequence[Any]:
@@ -51,7 +52,7 @@ def _lock_received(conn: sa.Connection, reply_id: str) -> Sequence[Any]:
     return conn.execute(_LOCK_RECEIVED, {"this": reply_id}).all()
 
 
-_LOCK_RECEIVED = (
+_LOCK_RECEIVED = prepared(
     sa.select(jobs.c.id, jobs.c.user_id, jobs.c.created_at, jobs.c.price)
     .where(jobs.c.reply_id == _THIS, jobs.c.state == State.RECEIVED)
     .order_by(jobs.c.slot)
@@ -73,11 +74,13 @@ def _next_turn(conn: sa.Connection, user_id: int) -> int:
 
 
 _UNDER_WAY = [State.SUBMITTING, State.SUBMITTED]
-_LAST_TURN = sa.select(sa.func.max(jobs.c.turn)).where(
-    jobs.c.user_id == _THIS, jobs.c.state.in_([State.QUEUED, *_UNDER_WAY])
+_LAST_TURN = prepared(
+    sa.select(sa.func.max(jobs.c.turn)).where(
+        jobs.c.user_id == _THIS, jobs.c.state.in_([State.QUEUED, *_UNDER_WAY])
+    )
 )
-_HEAD_TURN = sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUEUED)
-_TURN_UNDER_WAY = sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(_UNDER_WAY))
+_HEAD_TURN = prepared(sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUEUED))
+_TURN_UNDER_WAY = prepared(sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(_UNDER_WAY)))
 
 
 def amend(
@@ -185,9 +188,11 @@ _AT_LIMIT = (
 )
 _FAIR = _NEXT.where(_running(jobs.c.user_id) < _LIMIT, jobs.c.user_id.not_in(_AT_LIMIT))
 _CLAIM, _CLAIM_FAIRLY = (
-    sa.update(jobs)
-    .where(jobs.c.id == candidate.scalar_subquery(), jobs.c.state == _BEFORE)
-    .returning(jobs)
+    prepared(
+        sa.update(jobs)
+        .where(jobs.c.id == candidate.scalar_subquery(), jobs.c.state == _BEFORE)
+        .returning(jobs)
+    )
     for candidate in (_NEXT, _FAIR)
 )
 
@@ -290,7 +295,7 @@ def _scopes(reply: Any) -> tuple[str, ...]:
 _WHOSE = (replies.c.guild_id, replies.c.user_id, replies.c.present)
 
 
-_SETTLE = (
+_SETTLE = prepared(
     sa.update(jobs)
     .where(
         jobs.c.id == _THIS,
@@ -371,7 +376,7 @@ def _moved(conn: sa.Connection, job_id: str, before: State, after: State, **valu
     return bool(conn.execute(_JOB, values).rowcount)
 
 
-_JOB = sa.update(jobs).where(jobs.c.id == _THIS, jobs.c.state == _BEFORE)
+_JOB = prepared(sa.update(jobs).where(jobs.c.id == _THIS, jobs.c.state == _BEFORE))
 _MINE = _JOB.where(jobs.c.lease_owner == sa.bindparam("worker"))
 _RESEND = _MINE.values(attempts=jobs.c.attempts + 1)
 _UNLEASED = {"lease_owner": None, "lease_until": None}

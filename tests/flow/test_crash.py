@@ -104,10 +104,11 @@ async def promised(scene: Scene, moment: str, *, ahead: float = 0.0, **settings:
     await second.stop()
 
 
-for moment in ("before:confirm", "inside:confirm"):
+# The first claim joins the confirmation's transaction, and is taken back with it.
+for moment in ("before:confirm", "inside:confirm", "inside:begin"):
     play(functools.partial(promised, moment=moment, ahead=ABANDONED), title=moment)
 for moment in (
-    *("after:confirm", "inside:begin", "after:begin"),
+    *("after:confirm", "after:begin"),
     *("before:submitted", "inside:submitted", "after:submitted"),
     *("before:settle", "inside:settle", "after:settle"),
     *("inside:claim_reply", "after:claim_reply"),

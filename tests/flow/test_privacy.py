@@ -158,7 +158,7 @@ async def test_an_export_is_split_where_it_does_not_fit(studio):
         each.stat().st_size for each in (studio.app.settings.keep_folder / "originals").iterdir()
     ]
     limit = max(sizes) + dossiers.PART_ROOM + 4 * dossiers.ENTRY
-    made = await studio.app.dossiers.export(studio.member.id, limit=limit)
+    made = await studio.app.forgetting.dossiers.export(studio.member.id, limit=limit)
     assert 2 <= len(made.parts) <= dossiers.PARTS
     assert all(len(part) <= limit for part in made.parts)
     found = packed(type("Parts", (), {"attachments": made.parts}))
@@ -167,7 +167,9 @@ async def test_an_export_is_split_where_it_does_not_fit(studio):
     assert len(originals) + made.left_out == 8
     assert made.left_out > 0
     # Less room than one picture takes: the records all the same, in as many parts as it takes.
-    made = await studio.app.dossiers.export(studio.member.id, limit=dossiers.PART_ROOM + 1500)
+    made = await studio.app.forgetting.dossiers.export(
+        studio.member.id, limit=dossiers.PART_ROOM + 1500
+    )
     assert made.left_out == 8
     found = packed(type("Parts", (), {"attachments": made.parts}))
     assert len([each for each in records(found) if each["record"] == "jobs"]) == 8
@@ -377,9 +379,9 @@ async def test_a_card_that_grew_too_old_says_what_can_no_longer_be_had(studio):
     card = await studio.imagine(SECRET)
     await studio.finish()
     studio.clock.move(364 * 86_400)
-    assert await studio.app.pruner.step() == 0
+    assert await studio.app.forgetting.pruner.step() == 0
     studio.clock.move(86_400)
-    assert await studio.app.pruner.step() >= 1
+    assert await studio.app.forgetting.pruner.step() >= 1
     assert SECRET not in await everything(studio)
     for label in ("Again", "Send to DMs", "2K"):
         pressed = await studio.member.click(card.response, label=label)
@@ -402,7 +404,7 @@ async def test_what_is_being_looked_up_while_somebody_is_erased_is_not_kept(stud
     await asyncio.sleep(0)
     asking = asyncio.create_task(studio.app.recent.prompts(studio.member.id, ""))
     await eventually(lambda: studio.app.recent._loading)
-    erasing = asyncio.create_task(studio.app.dossiers.erase(studio.member.id))
+    erasing = asyncio.create_task(studio.app.forgetting.dossiers.erase(studio.member.id))
     await asyncio.sleep(0)
     free.set()
     await asyncio.gather(hanging, asking, erasing)
@@ -419,10 +421,10 @@ async def test_what_waits_to_be_seen_is_shown_after_a_servers_short_days(studio)
     await studio.deliver()
     assert (await studio.reply(result)).delivery is Delivery.PARKED
     studio.clock.move(20 * 86_400)
-    await studio.app.pruner.step()
+    await studio.app.forgetting.pruner.step()
     assert (await studio.reply(result)).jobs[0].request.prompt == SECRET
     studio.clock.move(11 * 86_400)
-    await studio.app.pruner.step()
+    await studio.app.forgetting.pruner.step()
     pressed = await show(studio, result)
     assert refused(pressed).startswith("**There is nothing left to show here.**")
 

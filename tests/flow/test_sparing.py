@@ -128,7 +128,7 @@ async def test_an_erasure_takes_it_back(studio, friend):
     message = await posted(studio, friend)
     await studio.app.tastes.change(friend.id, {"spare_messages": True})
     assert refusal(await menu(studio, message)).startswith(SPARED)
-    await studio.app.dossiers.erase(friend.id)
+    await studio.app.forgetting.dossiers.erase(friend.id)
     assert field(await menu(studio, message), "prompt")
 
 

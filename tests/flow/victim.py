@@ -9,6 +9,7 @@ Owns the moment of death and nothing else: `python -m tests.flow.victim --base U
 """
 
 import argparse
+import asyncio
 import functools
 import os
 import signal
@@ -20,7 +21,7 @@ from bot import app, clock
 from bot.ledger.ledger import Ledger
 from sandbox.wirecord import launch
 
-Run = Callable[..., Any]
+Ask = Callable[..., asyncio.Future[Any]]
 
 
 def die() -> NoReturn:
@@ -28,32 +29,38 @@ def die() -> NoReturn:
     raise AssertionError("SIGKILL cannot be survived")
 
 
-def doomed(run: Run, moment: str) -> Run:
-    """`Ledger.run`, with which the process dies at `moment`.
+def doomed(ask: Ask, moment: str) -> Ask:
+    """`Ledger.ask`, with which the process dies at `moment`.
 
     A verb that found nothing to do is no moment: stages ask for work many times a second.
     """
     side, _, name = moment.partition(":")
     assert side in ("before", "inside", "after")
 
-    async def running(self: Ledger, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def asking(
+        self: Ledger, verb: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> asyncio.Future[Any]:
         if verb.__name__ != name:
-            return await run(self, verb, *args, **kwargs)
+            return ask(self, verb, *args, **kwargs)
         if side == "before":
             die()
 
+        @functools.wraps(verb)
         def cut(*args: Any, **kwargs: Any) -> Any:
             result = verb(*args, **kwargs)
             if result and side == "inside":
                 die()
             return result
 
-        result = await run(self, cut, *args, **kwargs)
-        if result and side == "after":
-            die()
-        return result
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if side == "after" and not answer.cancelled() and answer.result():
+                die()
 
-    return running
+        answer = ask(self, cut, *args, **kwargs)
+        answer.add_done_callback(answered)
+        return answer
+
+    return asking
 
 
 def main() -> None:
@@ -62,7 +69,7 @@ def main() -> None:
     parser.add_argument("--ahead", type=float, default=0.0)
     options, rest = parser.parse_known_args()
     if options.kill:
-        Ledger.run = doomed(Ledger.run, options.kill)  # type: ignore[method-assign]
+        Ledger.ask = doomed(Ledger.ask, options.kill)  # type: ignore[method-assign]
     if options.ahead:
         ahead = timedelta(seconds=options.ahead)
 

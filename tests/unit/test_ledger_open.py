@@ -194,7 +194,7 @@ class TestMigrations:
         def differences(conn):
             return compare_metadata(MigrationContext.configure(conn), schema.metadata)
 
-        assert await ledger.run(differences) == []
+        assert await ledger.read(differences) == []
 
     def test_a_copy_is_whole_and_for_its_owner_only(self, path):
         Ledger(f"sqlite:///{path}").migrate()

@@ -1,0 +1,55 @@
+"""Rows that a stage claims ahead of its rounds: in the transaction that makes them ready.
+
+It owns how many such claims may wait and for how long; it never claims anything by itself.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Claims(Generic[T]):
+    """At most `most` claims, those included that are being served.
+
+    A claim that nobody served for `life` is let go: its lease ends, and then it is anybody's.
+    """
+
+    def __init__(self, *, most: int, life: timedelta) -> None:
+        self._most = most
+        self._life = life
+        self._serving = 0
+        self._asked: deque[tuple[datetime, asyncio.Future[T | None]]] = deque()
+
+    def room(self) -> bool:
+        """Whether somebody is free to serve one more at once."""
+        return self._serving + len(self._asked) < self._most
+
+    def put(self, claim: asyncio.Future[T | None], *, at: datetime) -> None:
+        """A claim was asked for at that time; it may turn out to have found nothing."""
+        self._asked.append((at, claim))
+
+    async def take(self, *, now: datetime) -> tuple[T, datetime] | None:
+        """The first fresh claim that found something, and when it was asked for.
+
+        Raises what its verb raised.
+        """
+        while self._asked:
+            at, claim = self._asked.popleft()
+            found = await claim
+            if found is not None and now - at < self._life:
+                return found, at
+        return None
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Within this, one who could serve does."""
+        self._serving += 1
+        try:
+            yield
+        finally:
+            self._serving -= 1
