@@ -40,6 +40,7 @@ from bot.moderation import Moderation
 from bot.past import Past
 from bot.policy import Policy
 from bot.progress import Progress
+from bot.questions import Questions
 from bot.recent import Recent
 from bot.recovery import Recovery
 from bot.settings import Settings
@@ -183,6 +184,7 @@ async def opened(
             clock=clock,
             every=timedelta(seconds=settings.hiapi_poll_every),
             settled=settled,
+            pause=settings.pause(),
             moved=lambda reply_id: progress.changed(reply_id),  # noqa: PLW0108 - made below
         )
         progress = Progress(
@@ -211,6 +213,7 @@ async def opened(
             houses=houses,
             member_limit=settings.member_waiting,
             references=kept.references,
+            questions=Questions(ledger=ledger, clock=clock, above=settings.confirm_above),
             clock=clock,
             queued=queued,
             released=progress.release,
@@ -251,6 +254,7 @@ async def opened(
             settled=settled,
             held=progress.all_changed,
             at_once=SUBMITTERS,
+            pause=settings.pause(),
         )
         deliverer = Deliverer(
             ledger=ledger,

@@ -31,6 +31,7 @@ from cogs import (
     variations,
 )
 from cogs.buttons import Buttons
+from cogs.confirming import Confirming
 from cogs.easel import Easel
 from cogs.forms import Forms
 from cogs.help import Help
@@ -87,6 +88,7 @@ def gateway(
             Imagine(intake=intake, tastes=doors.tastes, recently=doors.recent),
             Remix(intake=intake, tastes=doors.tastes, recently=doors.recent),
             Buttons(intake=intake, presses=presses),
+            Confirming(questions=intake.questions),
             Forms(handlers=forms),
             History(past=doors.past),
             JobCommand(past=doors.past, recent=doors.recent, intake=intake),

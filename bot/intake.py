@@ -22,9 +22,10 @@ from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.ledger.privacy import ANONYMOUS
-from bot.ledger.servers import Block
-from bot.model import Delivery, Reference, Reply, Request, Target, open_reply
+from bot.ledger.servers import ALL, Block
+from bot.model import Delivery, Reference, Reply, Request, Target, open_reply, storable
 from bot.policy import Place, Policy
+from bot.questions import Question, Questions
 from bot.references import References
 from bot.render import Card
 
@@ -51,6 +52,7 @@ class Ask:
     made_by: str | None = None  # which of its buttons
     spoiler: bool = False
     show_references: bool = False
+    confirmed: bool = False  # its person knows what it costs
 
 
 _UNKNOWN = Complaint(
@@ -83,6 +85,7 @@ class Intake:
         houses: Houses,
         member_limit: int,
         references: References,
+        questions: Questions,
         clock: Clock,
         queued: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
@@ -90,6 +93,7 @@ class Intake:
     ) -> None:
         self.catalog = catalog
         self.references = references
+        self.questions = questions
         self.clock = clock
         self.closing = False
         self._ledger = ledger
@@ -109,13 +113,15 @@ class Intake:
             return Complaint(N_("The bot is being restarted."), N_("Please try again in a minute."))
         return self._policy.check(place)
 
-    async def receive(self, ask: Ask) -> Reply | Complaint | None:
+    async def receive(self, ask: Ask) -> Reply | Complaint | Question | None:
         """Write the ask down as `received`: a reply, or why not, or None for a replayed event.
+
+        Or, for what costs much, nothing but a question that its person has to answer first.
 
         Nothing here waits for more than INSERT_LIMIT: the acknowledgement comes right after.
         """
         # A button may ask for a model that was in use when its card was made.
-        request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
+        request = self.catalog.current(replace(ask.request, prompt=storable(ask.request.prompt)))
         house = await self.house(ask.place)
         if isinstance(house, Complaint):
             return house
@@ -144,13 +150,12 @@ class Intake:
             show_references=ask.show_references,
             price=self._prices.of(request),
         )
+        limits, member_limit = allowances.limits(reply.target, at=now), self._member_limit
+        if not ask.confirmed and self.questions.needed(reply):
+            said = await self.questions.about(reply, limits=limits, member_limit=member_limit)
+            return said if isinstance(said, Question | Complaint) else self._refusal(said)
         writing = asyncio.ensure_future(
-            self._ledger.run(
-                asks.receive,
-                reply,
-                limits=allowances.limits(reply.target, at=now),
-                member_limit=self._member_limit,
-            )
+            self._ledger.run(asks.receive, reply, limits=limits, member_limit=member_limit)
         )
         try:
             written = await asyncio.wait_for(asyncio.shield(writing), INSERT_LIMIT.total_seconds())
@@ -209,7 +214,8 @@ class Intake:
         if isinstance(written, Full):
             return policy.exhausted(written)
         if isinstance(written, Block):
-            return policy.barred(written.reason, until=written.until)
+            whole = written.user_id == ALL
+            return policy.barred(written.reason, until=written.until, server=whole)
         return Complaint(
             N_("Only {limit} of your pictures may wait at a time; waiting now: {waiting}."),
             N_("Ask for fewer, wait until some have begun, or cancel one."),
@@ -245,7 +251,7 @@ class Intake:
         first = reply.jobs[0]
         prompt = first.request.prompt
         if rest is not None:
-            prompt = _storable(f"{prompt.strip()}\n\n{rest.strip()}".strip())
+            prompt = storable(f"{prompt.strip()}\n\n{rest.strip()}".strip())
         request = replace(first.request, prompt=prompt, references=tuple(references))
         if request == first.request and not first.unfinished:
             return None
@@ -389,8 +395,3 @@ class Intake:
         """Discord did not take the acknowledgement, or the person was told no: nothing is made."""
         await self._ledger.run(verbs.withdraw, reply.id, now=self.clock())
         log.info("reply.withdrawn", reply=reply.id, why=why)
-
-
-def _storable(text: str) -> str:
-    """The text without what a database or the wire cannot hold: NUL, half a surrogate pair."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")

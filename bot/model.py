@@ -148,6 +148,11 @@ class Taste:
         return self.imagine_model if kind is Kind.IMAGINE else self.remix_model
 
 
+def storable(text: str) -> str:
+    """The text without what a database or the wire cannot hold: NUL, half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One picture as a person asked for it, complete and checked by `bot.catalog`."""
@@ -186,14 +191,21 @@ class Outcome:
     pictures: tuple[Picture, ...] = ()
     code: Code | None = None
     detail: str = ""
+    warned: bool = False  # one more refusal like this pauses the person
+    paused_until: datetime | None = None  # the pause that this refusal brought
 
     def dump(self) -> dict[str, Any]:
-        return {
+        raw: dict[str, Any] = {
             "end": self.end,
             "pictures": [picture.dump() for picture in self.pictures],
             "code": self.code,
             "detail": self.detail,
         }
+        if self.warned:
+            raw["warned"] = True
+        if self.paused_until is not None:
+            raw["paused_until"] = self.paused_until.isoformat()
+        return raw
 
     @classmethod
     def load(cls, raw: dict[str, Any]) -> Self:
@@ -202,6 +214,10 @@ class Outcome:
             pictures=tuple(Picture.load(picture) for picture in raw["pictures"]),
             code=Code(raw["code"]) if raw["code"] else None,
             detail=raw["detail"],
+            warned=raw.get("warned", False),
+            paused_until=datetime.fromisoformat(raw["paused_until"])
+            if raw.get("paused_until")
+            else None,
         )
 
 

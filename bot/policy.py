@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.allowance import Counted, Full, dollars
 from bot.catalog import Complaint
 from bot.i18n import N_
+from bot.pauses import REASON
 from bot.settings import EVERYWHERE
 
 
@@ -103,13 +104,22 @@ def exhausted(full: Full) -> Complaint:
     return Complaint(problem, N_("It starts again {reset}."), values)
 
 
-def barred(reason: str, *, until: datetime | None) -> Complaint:
-    """Why this person, or this server, may ask for nothing."""
+def barred(reason: str, *, until: datetime | None, server: bool = False) -> Complaint:
+    """Why this person, or this whole `server`, may ask for nothing."""
     if until is not None:
+        problem = N_("You are paused: {reason}.")
+        if server:
+            problem = N_("This server is paused: {reason}.")
+        elif reason == REASON:
+            problem = N_("You are paused: too many of your prompts were refused.")
         return Complaint(
-            N_("You are paused: {reason}."),
+            problem,
             N_("You can ask again {time}."),
             (("reason", reason), ("time", f"<t:{int(until.timestamp())}:R>")),
+        )
+    if server:
+        return Complaint(
+            N_("This server cannot use the bot."), N_("Ask the people who run the bot.")
         )
     return Complaint(
         N_("You cannot use the bot here."),

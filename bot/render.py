@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bot import i18n, presses
+from bot import i18n, pauses, presses
 from bot.catalog import Catalog, Complaint
 from bot.errors import WORDS, Code
 from bot.i18n import _, ngettext
@@ -241,7 +241,7 @@ def finished(
         ]
         if not shots:
             return _failed(reply, failures[0], catalog, lineage=_lineage(reply, parent))
-        notes = []
+        notes = [*pauses.notes(reply.jobs)]
         if failures:
             notes.append(
                 ngettext(
@@ -273,7 +273,7 @@ def finished(
 
 def _failed(reply: Reply, code: Code, catalog: Catalog, *, lineage: str | None) -> Card:
     words, successor = WORDS[code], catalog.instead(reply.jobs[0].request)
-    notes = [_(words.advice)]
+    notes = [_(words.advice), *pauses.notes(reply.jobs)]
     if code is Code.MODEL_GONE and successor is not None:
         notes.append(
             _("Or let {model} make it now, as it is or after Edit prompt.").format(

@@ -5,7 +5,8 @@ test.
 """
 
 import re
-from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ from pydantic_settings import NoDecode
 
 from bot import addresses
 from bot.allowance import Allowances, Caps, Prices
+from bot.pauses import Pause
 
 
 class SettingsError(Exception):
@@ -106,6 +108,23 @@ class Settings(BaseModel):
         default="",
         description="What a picture costs in dollars by model and resolution, such as "
         "`gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08`. What has no price is only counted.",
+    )
+    confirm_above: Decimal | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Dollars, such as `0.50`: what costs more is made only once its person said "
+        "yes to the price. Empty asks nobody; nor is asked what has no price in `PRICES`.",
+    )
+    refusals_pause_after: int = Field(
+        default=10,
+        ge=0,
+        le=1_000_000,
+        description="Requests of one person whose content HiAPI refuses within 24 hours, until "
+        "that person is paused; 0 pauses nobody.",
+    )
+    refusals_pause_hours: int = Field(
+        default=24, ge=1, le=24 * 365, description="Hours that such a pause lasts."
     )
     member_running: int = Field(
         default=3, ge=1, le=1000, description="Pictures of one person that are made at a time."
@@ -366,6 +385,11 @@ class Settings(BaseModel):
             failed_per_day=self.failed_per_day,
         )
 
+    def pause(self) -> Pause:
+        """When and for how long whose prompts are refused is paused."""
+        length = timedelta(hours=self.refusals_pause_hours)
+        return Pause(after=self.refusals_pause_after, length=length)
+
     def secrets(self) -> frozenset[str]:
         """What must never be written: every secret setting, and the database's password."""
         values = (getattr(self, name) for name in type(self).model_fields)
@@ -373,16 +397,3 @@ class Settings(BaseModel):
         if password := _PASSWORD.match(self.database_url):
             found |= {password[1], unquote(password[1])}
         return frozenset(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """Where the database and the kept files are, and how to speak of them."""
-
-    database_url: str = field(repr=False)
-    keep_folder: Path
-    keep_originals_days: int
-    keep_megabytes: int
-    log_level: str
-    log_format: str
-    secrets: frozenset[str] = field(repr=False)

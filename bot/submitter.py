@@ -25,6 +25,7 @@ from bot.hiapi.client import Client
 from bot.ledger import verbs
 from bot.ledger.ledger import Ledger
 from bot.model import End, Job, Outcome, State
+from bot.pauses import NEVER, Pause
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ class Submitter:
         settled: Callable[[str], None],
         held: Callable[[], None],
         at_once: int = 1,
+        pause: Pause = NEVER,
     ) -> None:
         """`at_once`: how many rounds may run at once, for what is claimed ahead of them."""
         self._ledger = ledger
@@ -69,6 +71,7 @@ class Submitter:
         self._callback_url = callback_url
         self._held = held
         self._submitted = submitted
+        self._pause = pause
         self._settled = settled
         self._halted_until: datetime | None = None
         self._halted_by: Code | None = None
@@ -195,7 +198,9 @@ class Submitter:
             self._held()
 
     async def _settle(self, job: Job, outcome: Outcome) -> None:
-        reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
+        reply_id = await self._ledger.run(
+            verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
+        )
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
         log.warning("job.settled", **told, model=job.request.model)
         if reply_id is not None:

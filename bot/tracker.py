@@ -30,6 +30,7 @@ from bot.ledger import hearing, verbs
 from bot.ledger.hearing import Heard
 from bot.ledger.ledger import Ledger
 from bot.model import End, Job, Outcome
+from bot.pauses import NEVER, Pause
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +101,7 @@ class Tracker:
         every: timedelta,
         settled: Callable[[str], None],
         moved: Callable[[str], None],
+        pause: Pause = NEVER,
     ) -> None:
         self._ledger = ledger
         self._client = client
@@ -108,6 +110,7 @@ class Tracker:
         self._every = every
         self._settled = settled
         self._moved = moved
+        self._pause = pause
         self._live: dict[str, Watched] = {}
         self._by_job: dict[str, Watched] = {}
         self._rank = 0
@@ -139,12 +142,11 @@ class Tracker:
         return len(self._live) - known
 
     def add(self, job: Job) -> None:
-        """Begin to watch a job that has a task."""
+        """Begin to watch a job that has a task, without its words: they may be erased elsewhere."""
         if job.task_id is None or job.submitted_at is None or job.task_id in self._live:
             return
         self._rank += 1
         watched = Watched(
-            # Nobody's words are kept here: what is erased elsewhere would stay in memory.
             job=job.evolve(body=None, request=replace(job.request, prompt="", references=())),
             task_id=job.task_id,
             rank=self._rank,
@@ -159,8 +161,7 @@ class Tracker:
 
     async def told(self, job_id: str, task: hiapi.Task) -> Heard:
         """Settle a job from a verified callback, in one durable write."""
-        outcome = verdict.outcome(task)
-        if outcome is None:
+        if (outcome := verdict.outcome(task)) is None:
             return Heard.FOREIGN
         said = await self._ledger.run(
             hearing.settle_heard,
@@ -169,6 +170,7 @@ class Tracker:
             model=task.model,
             outcome=outcome,
             now=self._clock(),
+            pause=self._pause,
         )
         watched = self._by_job.get(job_id)
         if said.heard is Heard.SETTLED and watched is not None:
@@ -333,8 +335,7 @@ class Tracker:
     async def _learn(self, watched: Watched, task: hiapi.Task, statuses: dict[str, str]) -> int:
         """Take in what one read says of a task; 1 if that ended its job."""
         now = self._clock()
-        outcome = verdict.outcome(task)
-        if outcome is not None:
+        if (outcome := verdict.outcome(task)) is not None:
             # If its callback came after all, or to another process, the row does not move.
             if not await self._settle(watched, outcome, **wire.course(task, now=now)):
                 return 0
@@ -367,7 +368,9 @@ class Tracker:
 
     async def _settle(self, watched: Watched, outcome: Outcome, **about: object) -> int:
         job = watched.job
-        reply_id = await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
+        reply_id = await self._ledger.run(
+            verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
+        )
         self._forget(watched)
         if reply_id is None:
             return 0

@@ -3,8 +3,9 @@
 It owns the order of those steps; it never decides what may be asked for.
 """
 
+import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import discord
@@ -14,7 +15,8 @@ from bot import cards
 from bot.catalog import Complaint
 from bot.intake import Ask, Intake
 from bot.model import Reply, Request
-from cogs import handing, uploads
+from bot.questions import Question
+from cogs import confirming, handing, uploads
 from cogs.interactions import Interaction, hand_back, place, refusal, target, whisper
 from cogs.reuploads import Reupload
 
@@ -30,7 +32,8 @@ class Wish:
 
     `images` are those of the request's references that were handed in or found just now.
     `made_from` and `made_by` are the reply and its button, where one was pressed. `typed` is what
-    was written into a form, which is closed by then: a refusal hands the words back.
+    was written into a form, which is closed by then: a refusal hands the words back. `confirmed`:
+    the person was told what it costs, and said yes.
     """
 
     request: Request
@@ -43,6 +46,7 @@ class Wish:
     made_from: str | None = None
     made_by: str | None = None
     typed: str = ""
+    confirmed: bool = False
 
 
 async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
@@ -62,6 +66,7 @@ async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
             made_by=wish.made_by,
             spoiler=wish.spoiler,
             show_references=wish.show_references,
+            confirmed=wish.confirmed,
         )
     )
     if received is None:
@@ -70,6 +75,12 @@ async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
             await interaction.response.defer()
     elif isinstance(received, Complaint):
         await whisper(interaction, received, typed=wish.typed)
+    elif isinstance(received, Question):
+        # Whatever refuses it after the answer hands the words back, for the question goes then.
+        words = confirming.words(interaction, wish.request.prompt)
+        sure = replace(wish, confirmed=True, typed=words)
+        go_on = functools.partial(ask, wish=sure, intake=intake)
+        await confirming.put(interaction, received, go_on, words=words, questions=intake.questions)
     else:
         await _acknowledge(interaction, wish, intake, received)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.allowance import Full, Limit, own_account
+from bot.allowance import Full, Limit, Spent, own_account
 from bot.ledger import budgets, rows, schema, servers
 from bot.ledger.dialects import INSERTS
 from bot.ledger.prepared import prepared
@@ -74,6 +74,33 @@ def receive(
         return MemberFull(waiting=waiting)
     conn.execute(_ADD_JOBS, [rows.job_columns(job) for job in reply.jobs])
     return reply
+
+
+def foresee(
+    conn: sa.Connection,
+    reply: Reply,
+    *,
+    limits: Sequence[Limit] = (),
+    member_limit: int = NO_LIMIT,
+) -> Spent | Block | Full | MemberFull:
+    """What `receive` would say of a reply now, without writing anything.
+
+    If nothing stands against it, what its person's own account came to today.
+    """
+    target = reply.target
+    guild_id = target.guild_id if target.present else None
+    barred = servers.blocked(conn, guild_id=guild_id, user_id=target.user_id, now=reply.created_at)
+    if barred is not None:
+        return barred
+    own = own_account(target, at=reply.created_at)
+    micros = sum(job.price or 0 for job in reply.jobs)
+    full = budgets.foresee(conn, limits, own=own, pictures=len(reply.jobs), micros=micros)
+    if full is not None:
+        return full
+    waiting = int(conn.scalar(_WAITING, {"this": target.user_id}) or 0)
+    if waiting + len(reply.jobs) > member_limit:
+        return MemberFull(waiting=waiting)
+    return budgets.spent(conn, own)
 
 
 _ADD_REPLY = {

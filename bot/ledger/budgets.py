@@ -46,6 +46,22 @@ def reserve(
     return _full(rest[0], spent(conn, rest[0].account), pictures=pictures, micros=micros)
 
 
+def foresee(
+    conn: sa.Connection, limits: Sequence[Limit], *, own: Account, pictures: int, micros: int
+) -> Full | None:
+    """The limit that would forbid such a reservation now, if one does; nothing is raised."""
+    for limit in limits:
+        so_far = spent(conn, limit.account)
+        tried = pictures if limit.account == own else 0
+        if (
+            so_far.pictures + pictures > limit.pictures
+            or so_far.micros + micros > limit.micros
+            or so_far.attempts + tried > limit.attempts
+        ):
+            return _full(limit, so_far, pictures=pictures, micros=micros)
+    return None
+
+
 def give_back(
     conn: sa.Connection,
     accounts: Sequence[Account],

@@ -13,6 +13,7 @@ from bot.ledger import verbs
 from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs
 from bot.model import Outcome, State
+from bot.pauses import NEVER, Pause
 
 
 class Heard(StrEnum):
@@ -40,6 +41,7 @@ def settle_heard(
     model: str,
     outcome: Outcome,
     now: datetime,
+    pause: Pause = NEVER,
 ) -> Hearing:
     """submitting | submitted -> settled, if this task is the job's own.
 
@@ -66,7 +68,8 @@ def settle_heard(
             .where(jobs.c.id == job_id)
             .values(task_id=task_id, submitted_at=row.first_post_at)
         )
-    return Hearing(Heard.SETTLED, verbs.settle(conn, job_id, outcome=outcome, now=now))
+    reply_id = verbs.settle(conn, job_id, outcome=outcome, now=now, pause=pause)
+    return Hearing(Heard.SETTLED, reply_id)
 
 
 # Built once, for a callback comes with every job: see bot.ledger.verbs.

@@ -143,7 +143,10 @@ def blank(conn: sa.Connection, reply_ids: Sequence[str]) -> list[str]:
         found = conn.execute(_THEIR_JOBS, {"ids": ids}).all()
         blanked += (row.id for row in found)
         ended = [
-            {"this": row.id, "said": {**row.outcome, "pictures": [], "detail": ""}}
+            {
+                "this": row.id,
+                "said": Outcome(End(row.outcome["end"]), code=row.outcome["code"]).dump(),
+            }
             for row in found
             if row.outcome
         ]

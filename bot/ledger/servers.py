@@ -119,9 +119,35 @@ def block(
     conn.execute(insert.on_conflict_do_update(index_elements=["guild_id", "user_id"], set_=values))
 
 
+def pause(
+    conn: sa.Connection, *, user_id: int, reason: str, now: datetime, until: datetime
+) -> bool:
+    """Pause a person everywhere, in the bot's own name; False where the operator said more."""
+    values = {"at": now, "until": until, "by_user": None, "reason": reason}
+    insert = INSERTS[conn.dialect.name](blocks)
+    added = insert.values(guild_id=EVERYWHERE, user_id=user_id, **values).on_conflict_do_update(
+        index_elements=["guild_id", "user_id"], set_=values, where=blocks.c.until < until
+    )
+    return conn.scalar(added.returning(blocks.c.user_id)) is not None
+
+
+def lift(conn: sa.Connection, *, guild_id: int, user_id: int, now: datetime) -> bool:
+    """End a block in the operator's name, so that refusals count anew; False if there was none."""
+    ended = sa.update(blocks).where(
+        blocks.c.guild_id == guild_id, blocks.c.user_id == user_id, _holds
+    )
+    # `now` is what the block is compared with; the columns get the same under names of their own.
+    values = {"now": now, "at": now, "until": now}
+    return bool(conn.execute(ended, values).rowcount)
+
+
 def unblock(conn: sa.Connection, *, guild_id: int, user_id: int) -> bool:
-    """Lift a block; False if there was none."""
-    gone = sa.delete(blocks).where(blocks.c.guild_id == guild_id, blocks.c.user_id == user_id)
+    """Lift what moderators set, never what the operator did; False if there was nothing."""
+    gone = sa.delete(blocks).where(
+        blocks.c.guild_id == guild_id,
+        blocks.c.user_id == user_id,
+        sa.and_(blocks.c.guild_id != EVERYWHERE, blocks.c.user_id != ALL),
+    )
     return bool(conn.execute(gone).rowcount)
 
 
@@ -134,11 +160,22 @@ def blocked(
     return None if row is None else Block(*row)
 
 
-def all_blocks(conn: sa.Connection, *, guild_id: int, now: datetime) -> list[Block]:
-    """Every block of a server (or, for EVERYWHERE, of the operator) that still holds."""
+def operators_blocks(conn: sa.Connection, *, now: datetime) -> list[Block]:
+    """Every block that moderators have no part in, people before servers, newest first."""
     found = conn.execute(
         sa.select(*_BLOCK)
-        .where(blocks.c.guild_id == guild_id, _holds)
+        .where(sa.or_(blocks.c.guild_id == EVERYWHERE, blocks.c.user_id == ALL), _holds)
+        .order_by(blocks.c.guild_id != EVERYWHERE, blocks.c.at.desc()),
+        {"now": now},
+    )
+    return [Block(*row) for row in found]
+
+
+def all_blocks(conn: sa.Connection, *, guild_id: int, now: datetime) -> list[Block]:
+    """Every block that a server's moderators set and that still holds."""
+    found = conn.execute(
+        sa.select(*_BLOCK)
+        .where(blocks.c.guild_id == guild_id, blocks.c.user_id != ALL, _holds)
         .order_by(blocks.c.at.desc()),
         {"now": now},
     )

@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from bot import allowance
 from bot.allowance import Account
 from bot.errors import OPERATORS, Code
-from bot.ledger import budgets, rows, schema
+from bot.ledger import budgets, refusals, rows, schema
 from bot.ledger.dialects import INSERTS
 from bot.ledger.prepared import prepared
 from bot.ledger.schema import facts, jobs, replies
 from bot.model import ARROWS, Delivery, End, Job, Outcome, Reference, Reply, State
+from bot.pauses import NEVER, Pause
 
 # More than anybody will ever have at once.
 NO_LIMIT = 2**31 - 1
@@ -255,12 +256,15 @@ def note_status(conn: sa.Connection, statuses: dict[str, str]) -> int:
     return changed
 
 
-def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime) -> str | None:
+def settle(
+    conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime, pause: Pause = NEVER
+) -> str | None:
     """Any live state -> settled. Returns the reply's id if that moved, None if it was settled.
 
     What ends before its first POST, or without a picture, is given back to every account; an
     attempt is given back where the picture came, or where it was not the person's nor the
-    service's fault that it did not. What nobody knows the end of stays charged.
+    service's fault that it did not. What nobody knows the end of stays charged. What was refused
+    for its content counts towards a `pause` of its person.
     """
     values = {"this": job_id, "outcome": outcome.dump(), "settled_at": now}
     row = conn.execute(_SETTLE, {**values, **_UNLEASED}).one_or_none()
@@ -274,6 +278,9 @@ def settle(conn: sa.Connection, job_id: str, *, outcome: Outcome, now: datetime)
     elif not sent or outcome.end in (End.FAILED, End.REFUSED):
         kept = sent and outcome.code not in OPERATORS
         _refund(conn, reply, row.created_at, micros=row.price or 0, attempts=0 if kept else 1)
+        if pause.after and outcome.code is Code.REFUSED_PROMPT:
+            whose = reply.user_id
+            refusals.strike(conn, job_id, user_id=whose, outcome=outcome, pause=pause, now=now)
     return str(row.reply_id)
 
 

@@ -4,6 +4,7 @@ It owns no state and no SQL; it never connects to Discord's gateway.
 
     commands.py       the command line of it: options, questions, exit codes
     desk.py           jobs list, show, requeue, give-up
+    barring.py        block, unblock, blocks
     people.py         export and erase
     doctor.py         all checks at once, each within its time
     configuration.py  settings that cannot work well together
@@ -14,5 +15,5 @@ It owns no state and no SQL; it never connects to Discord's gateway.
     trial.py          one real task and its callback
     storage.py        database, migrations, disk
     findings.py       what a check says
-    tables.py         findings and jobs as tables
+    tables.py         findings, jobs and blocks as tables
 """

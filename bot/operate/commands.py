@@ -1,4 +1,4 @@
-"""The operator's commands: doctor, jobs, backup, export, erase.
+"""The operator's commands: doctor, jobs, blocks, backup, export, erase.
 
 It owns their options, questions and exit codes; what they do stands in the modules beside it.
 """
@@ -17,7 +17,7 @@ from bot import environment, settings
 from bot.ledger import files
 from bot.ledger.ledger import LedgerError
 from bot.ledger.privacy import ANONYMOUS
-from bot.operate import configuration, desk, opening, people, tables
+from bot.operate import barring, configuration, desk, opening, people, tables
 
 ENV_FILE = Path(".env")
 
@@ -29,6 +29,7 @@ def register(cli: typer.Typer) -> None:
     """Add the operator's commands to the command line."""
     cli.command()(doctor)
     cli.add_typer(desk.cli, name="jobs")
+    barring.register(cli)
     cli.command()(backup)
     cli.command()(export)
     cli.command()(erase)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import dotenv
 
+from bot.allowance import MICROS, Prices, dollars
 from bot.operate import findings
 from bot.operate.findings import Finding
 from bot.settings import EVERYWHERE, Settings, SettingsError
@@ -23,6 +24,7 @@ MUCH, TOO_MUCH = 0.5, 0.9
 HIGH_LIMIT = 100
 WEAK_LENGTH, WEAK_VARIETY = 24, 8
 ALIKE = 0.85
+COUNT_LIMIT = 4  # pictures of one request
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
@@ -88,6 +90,25 @@ def _spending(settings: Settings) -> Iterator[Finding]:
     if (caps.day_micros or caps.month_micros) is not None and not settings.prices:
         what = "BOT_CAPS names dollars, but PRICES says of no picture what it costs."
         yield findings.warning(NAME, what, "Fill in PRICES: what has no price is only counted.")
+    yield from _asking(settings)
+    if settings.refusals_pause_after > settings.failed_per_day:
+        what = "REFUSALS_PAUSE_AFTER is never reached: FAILED_PER_DAY stops a person before."
+        yield findings.warning(NAME, what, "Lower REFUSALS_PAUSE_AFTER, or raise FAILED_PER_DAY.")
+
+
+def _asking(settings: Settings) -> Iterator[Finding]:
+    """Whether anybody can ever be asked before it gets expensive."""
+    above = settings.confirm_above
+    if above is None:
+        return
+    known = Prices.parse(settings.prices).micros.values()
+    if not known:
+        what = "CONFIRM_ABOVE is given, but PRICES says of no picture what it costs."
+        yield findings.warning(NAME, what, "Fill in PRICES: nobody is asked without a price.")
+    elif COUNT_LIMIT * max(known) <= above * MICROS:
+        most = dollars(COUNT_LIMIT * max(known))
+        what = f"No request can cost more than CONFIRM_ABOVE: at most ${most}."
+        yield findings.warning(NAME, what, "Lower CONFIRM_ABOVE, or leave it empty.")
 
 
 def _addresses(settings: Settings, *, contained: bool) -> Iterator[Finding]:

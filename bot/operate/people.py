@@ -12,12 +12,12 @@ from pathlib import Path
 
 from bot import clock, dossiers
 from bot.dossiers import LINES
+from bot.environment import Storage
 from bot.keeper import Keeper
 from bot.ledger import files, privacy
 from bot.ledger.files import Progress
 from bot.ledger.privacy import Erased
 from bot.operate import opening
-from bot.settings import Storage
 
 
 @dataclass(frozen=True, slots=True)

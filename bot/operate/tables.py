@@ -1,4 +1,4 @@
-"""Findings and jobs as tables for a terminal of 80 columns, a file or a pipe.
+"""Findings, jobs and blocks as tables for a terminal of 80 columns, a file or a pipe.
 
 It owns the looks and the last look for secrets; it never decides what is shown.
 """
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.ledger.desk import Entry
+from bot.ledger.servers import ALL, Block
 from bot.model import State, short_id
 from bot.operate.findings import Finding, Level
 
@@ -83,6 +84,19 @@ def jobs(entries: Sequence[Entry], *, now: datetime) -> Table:
             str(each.job.user_id),
             age(now - each.job.created_at),
         )
+    return table
+
+
+def blocks(found: Sequence[Block], *, now: datetime) -> Table:
+    """Who may not ask, for how long yet, and why."""
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
+    table.add_column("Who", no_wrap=True)
+    table.add_column("For", no_wrap=True)
+    table.add_column("Why", overflow="fold")
+    for each in found:
+        who = f"server {each.guild_id}" if each.user_id == ALL else f"person {each.user_id}"
+        left = age(each.until - now) if each.until else "good"
+        table.add_row(who, left, Text(clean(each.reason)))
     return table
 
 

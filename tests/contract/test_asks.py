@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, deliveries, queue, schema, verbs
+from bot import model
+from bot.allowance import UNLIMITED, Allowances, Caps, Spent
+from bot.ledger import asks, deliveries, queue, schema, servers, verbs
 from bot.model import State
 from tests import build
 
@@ -222,3 +224,42 @@ async def test_cancels_race_claims_and_freezes_without_a_lie(ledger):
         assert said.begun == len(sent & {job.id for job in reply.jobs})
         assert said.begun + said.taken_back == 3
     assert await ledger.run(build.counted) == len(sent)
+
+
+# What would be said ---------------------------------------------------------------------------
+
+
+GUARDS = {
+    "nothing": {},
+    "the day": {"caps": Caps(day_pictures=2)},
+    "the month's money": {"caps": Caps(month_micros=100_000)},
+    "the queue": {"member_limit": 2},
+    "attempts": {"failed": 2},
+    "a block": {"guild_id": servers.EVERYWHERE},
+    "a moderator's block": {"guild_id": 33},
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS.values(), ids=GUARDS)
+async def test_what_would_be_said_is_what_is_said_and_writes_nothing(ledger, guard):
+    rules = Allowances(bot=guard.get("caps", Caps()), failed_per_day=guard.get("failed", UNLIMITED))
+    limit = guard.get("member_limit", 10)
+    for _ in range(2):
+        reply = build.reply()
+        reply = reply.evolve(jobs=tuple(job.evolve(price=40_000) for job in reply.jobs))
+        how = {"limits": rules.limits(reply.target, at=NOW), "member_limit": limit}
+        assert await ledger.run(asks.receive, reply, **how) == reply
+    if "guild_id" in guard:
+        whom = {"guild_id": guard["guild_id"], "user_id": PERSON}
+        await ledger.run(servers.block, **whom, reason="spam", now=NOW)
+    reply = reply.evolve(id="another", target=build.target())
+    jobs = tuple(job.evolve(id=model.new_id(), reply_id="another") for job in reply.jobs)
+    reply = reply.evolve(jobs=jobs)
+    before = await ledger.run(rows), await ledger.run(build.counted)
+    said = await ledger.run(asks.foresee, reply, **how)
+    assert (await ledger.run(rows), await ledger.run(build.counted)) == before
+    received = await ledger.run(asks.receive, reply, **how)
+    if guard:
+        assert said == received
+    else:
+        assert (said, received) == (Spent(pictures=2, micros=80_000, attempts=2), reply)

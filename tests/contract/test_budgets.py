@@ -39,6 +39,34 @@ async def test_a_reservation_is_counted_everywhere(ledger):
         assert await spent(ledger, account) == Spent(2, 30_000, attempts)
 
 
+async def test_a_reservation_that_is_foreseen_is_what_becomes_of_it(ledger):
+    """Whatever is counted already and whatever the limits: the same answer, and nothing raised."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        counted=st.lists(st.integers(0, 4), min_size=3, max_size=3),
+        most=st.lists(st.tuples(*[st.integers(0, 8)] * 3), min_size=3, max_size=3),
+        pictures=st.integers(1, 4),
+        micros=st.integers(0, 4),
+    )
+    def compare(conn, counted, most, pictures, micros):
+        conn.execute(sa.delete(schema.spending))
+        accounts = (BOT, MONTH, MEMBER)
+        for account, number in zip(accounts, counted, strict=True):
+            budgets.reserve(conn, [limit(account)], own=account, pictures=number, micros=number)
+        limits = [
+            limit(account, pictures=each[0], micros=each[1], attempts=each[2])
+            for account, each in zip(accounts, most, strict=True)
+        ]
+        before = [budgets.spent(conn, account) for account in accounts]
+        how = {"own": MEMBER, "pictures": pictures, "micros": micros}
+        said = budgets.foresee(conn, limits, **how)
+        assert [budgets.spent(conn, account) for account in accounts] == before
+        assert budgets.reserve(conn, limits, **how) == said
+
+    await ledger.run(compare)
+
+
 async def test_without_limits_nothing_is_counted(ledger):
     assert await reserve(ledger) is None
     assert await spent(ledger) == Spent()

@@ -112,6 +112,49 @@ async def test_outside_of_servers_only_the_operators_word_holds(ledger):
     assert (await blocked(ledger)).reason == "abuse"
 
 
+@pytest.mark.parametrize(("guild_id", "user_id"), [(EVERYWHERE, PERSON), (SERVER, ALL)])
+async def test_what_the_operator_set_moderators_neither_see_nor_lift(ledger, guild_id, user_id):
+    key = {"guild_id": guild_id, "user_id": user_id}
+    await ledger.run(servers.block, **key, reason="abuse", now=NOW)
+    await ledger.run(servers.block, guild_id=SERVER, user_id=PERSON, reason="spam", now=NOW)
+    assert [
+        each.reason for each in await ledger.run(servers.all_blocks, guild_id=SERVER, now=NOW)
+    ] == ["spam"]
+    assert not await ledger.run(servers.unblock, **key)
+    assert await ledger.run(servers.unblock, guild_id=SERVER, user_id=PERSON)
+    assert (await blocked(ledger)).reason == "abuse"
+    assert await ledger.run(servers.operators_blocks, now=NOW) == [
+        servers.Block(guild_id, user_id, "abuse", None)
+    ]
+    assert await ledger.run(servers.lift, **key, now=NOW)
+    assert await blocked(ledger) is None
+    assert await ledger.run(servers.operators_blocks, now=NOW) == []
+
+
+async def test_the_operator_lifts_nothing_that_moderators_set(ledger):
+    await ledger.run(servers.block, guild_id=SERVER, user_id=PERSON, reason="spam", now=NOW)
+    for key in ((EVERYWHERE, PERSON), (SERVER, ALL)):
+        guild_id, user_id = key
+        assert not await ledger.run(servers.lift, guild_id=guild_id, user_id=user_id, now=NOW)
+    assert (await blocked(ledger)).reason == "spam"
+
+
+async def test_the_operators_blocks_are_listed_people_first_and_the_newest_first(ledger):
+    keys = [(SERVER, ALL), (EVERYWHERE, 1), (EVERYWHERE, 2), (SERVER + 1, ALL)]
+    for number, (guild_id, user_id) in enumerate(keys):
+        key = {"guild_id": guild_id, "user_id": user_id}
+        await ledger.run(servers.block, **key, reason="spam", now=NOW + number * HOUR)
+    key = {"guild_id": EVERYWHERE, "user_id": 3}
+    await ledger.run(servers.block, **key, reason="over", now=NOW, until=NOW + HOUR)
+    found = await ledger.run(servers.operators_blocks, now=NOW + 9 * HOUR)
+    assert [(each.guild_id, each.user_id) for each in found] == [
+        (EVERYWHERE, 2),
+        (EVERYWHERE, 1),
+        (SERVER + 1, ALL),
+        (SERVER, ALL),
+    ]
+
+
 async def test_a_pause_ends_by_itself_and_a_block_when_it_is_lifted(ledger):
     await ledger.run(
         servers.block, guild_id=SERVER, user_id=PERSON, reason="pause", now=NOW, until=NOW + HOUR

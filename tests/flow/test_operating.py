@@ -178,6 +178,75 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
     await eventually(lambda: scene.pictured(again))
 
 
+async def refused(scene, **circumstances):
+    """What the running bot says to the next ask."""
+    asked = await scene.imagine("a heron", **circumstances)
+    return (await asked.shown()).text
+
+
+async def test_a_person_is_blocked_while_the_bot_works_and_the_block_is_lifted(scene):
+    await scene.start(allow_dms=True)
+    shown, _ = await pictured(scene)
+    who = ("--user", str(shown.user_id))
+    assert (await easel(scene, "blocks")) == (0, "Nobody is blocked.\n")
+    status, printed = await easel(scene, "block", *who)
+    assert (status, "Blocked from the next request on." in printed) == (0, True), printed
+    said = await refused(scene)
+    assert said.startswith("**You cannot use the bot here.**")
+    assert await refused(scene, guild=None) == said, "everywhere, in direct messages too"
+    assert scene.counted == 1
+    status, printed = await easel(scene, "blocks")
+    assert (status, f"person {shown.user_id}" in printed) == (0, True), printed
+    assert "the people who run the bot decided so" in " ".join(printed.split())
+
+    # A shorter word takes the place of the first one, and says why.
+    await easel(scene, "block", *who, "--hours", "3", "--reason", "too much at once")
+    assert (await refused(scene)).startswith("**You are paused: too much at once.**")
+    assert "  2 h  " in (await easel(scene, "blocks"))[1]
+
+    status, printed = await easel(scene, "unblock", *who)
+    assert (status, printed.startswith("Lifted.")) == (0, True), printed
+    status, printed = await easel(scene, "unblock", *who)
+    assert (status, "There is no such block" in printed) == (1, True), printed
+    again = await scene.imagine("a second heron")
+    await eventually(lambda: scene.pictured(again))
+
+
+async def test_a_whole_server_is_blocked_and_another_one_is_not(scene):
+    await scene.start()
+    shown, _ = await pictured(scene)
+    server = str(scene.replies[0]["guild_id"])
+    assert (await easel(scene, "block", "--server", server))[0] == 0
+    assert (await refused(scene)).startswith("**This server cannot use the bot.**")
+    assert (await refused(scene, user=shown.user_id + 1)).startswith("**This server cannot")
+    elsewhere = await scene.imagine("a second heron", guild=int(server) + 1, channel=77)
+    await eventually(lambda: scene.pictured(elsewhere))
+    assert f"server {server}" in (await easel(scene, "blocks"))[1]
+    await easel(scene, "block", "--server", server, "--hours", "1", "--reason", "a break")
+    assert (await refused(scene)).startswith("**This server is paused: a break.**")
+    assert (await easel(scene, "unblock", "--server", server))[0] == 0
+    again = await scene.imagine("a third heron")
+    await eventually(lambda: scene.pictured(again))
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ((), "Give either --user or --server."),
+        (("--user", "7", "--server", "8"), "Give either --user or --server."),
+        (("--user", "0"), "greater than or equal to 1"),
+        (("--user", "9223372036854775808"), "less than or equal to"),
+    ],
+    ids=["nobody", "both", "zero", "huge"],
+)
+async def test_whom_a_block_is_for_must_be_said(scene, options, part):
+    for command in ("block", "unblock"):
+        status, printed = await easel(scene, command, *options, NO_COLOR="1")
+        assert (status, part in " ".join(printed.split())) == (2, True), printed
+    assert (await easel(scene, "block", "--user", "7", "--hours", "0"))[0] == 2
+    assert await easel(scene, "blocks") == (0, "Nobody is blocked.\n")
+
+
 async def test_a_stuck_job_is_given_up_and_its_card_says_so(scene):
     await scene.start()
     asked = await scene.imagine("a heron [forever]")

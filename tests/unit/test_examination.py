@@ -14,6 +14,7 @@ from rich.console import Console
 from bot.ledger import schema
 from bot.ledger.desk import Entry
 from bot.ledger.ledger import Ledger
+from bot.ledger.servers import ALL, EVERYWHERE, Block
 from bot.model import Delivery, End, State
 from bot.operate import clocks, configuration, doctor, findings, storage, tables
 from bot.operate.findings import Level
@@ -58,6 +59,13 @@ def test_what_goes_together_is_ok():
         ({"allowed_servers": {"*"}, "bot_caps": "500/day"}, Level.WARNING, "500 pictures a day"),
         ({"allowed_servers": {"*"}, "bot_caps": ""}, Level.WARNING, "without an end"),
         ({"bot_caps": "9/day, $1/day"}, Level.WARNING, "PRICES"),
+        ({"confirm_above": "0.5"}, Level.WARNING, "CONFIRM_ABOVE is given, but PRICES"),
+        (
+            {"confirm_above": "0.16", "prices": "a@1K=0.02, a@2K=0.04"},
+            Level.WARNING,
+            "at most $0.16",
+        ),
+        ({"refusals_pause_after": 51}, Level.WARNING, "FAILED_PER_DAY stops a person before"),
         ({"public_url": "https://e.example", "web_port": 0}, Level.ERROR, "WEB_PORT is 0"),
         ({"hiapi_trusted_hosts": {"10.0.0.1"}}, Level.WARNING, "private addresses"),
     ],
@@ -67,6 +75,11 @@ def test_what_does_not_go_together_is_named_with_its_fix(changes, level, part):
     assert found.level is level
     assert part in found.what
     assert found.fix
+
+
+def test_a_question_that_may_come_and_a_pause_that_may_come_are_fine():
+    [found] = configured(confirm_above="0.15", prices="a@2K=0.04", refusals_pause_after=50)
+    assert found.level is Level.OK
 
 
 def test_every_server_with_a_low_limit_and_a_bare_loopback_are_fine():
@@ -286,6 +299,24 @@ def test_scripts_get_json_and_a_status():
 def test_a_secret_that_holds_another_is_hidden_whole():
     told = tables.clean("it is secret-longer", secrets={"secret", "secret-longer"})
     assert told == "it is [hidden]"
+
+
+def test_the_widest_blocks_fit_80_columns_with_whole_ids():
+    widest = 2**63 - 1
+    found = [
+        Block(EVERYWHERE, widest, "w" * 200 + "\x1b[31m", NOW + timedelta(days=365)),
+        Block(widest, ALL, "[bold]", None),
+    ]
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device
+        out = Console(file=nowhere, record=True, markup=False, width=80)
+        out.print(tables.blocks(found, now=NOW))
+        text = out.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    assert f"person {widest}" in text
+    assert f"server {widest}" in text
+    assert text.count("w") >= 200
+    assert "\x1b" not in text
+    assert "[bold]" in text
 
 
 def test_the_widest_jobs_fit_80_columns_with_whole_ids():

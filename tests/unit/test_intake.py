@@ -24,6 +24,7 @@ from bot.links import Links
 from bot.messenger import Messenger
 from bot.model import State
 from bot.policy import Place, Policy
+from bot.questions import Questions
 from bot.references import References
 from tests import build
 
@@ -56,6 +57,7 @@ def door(ledger, **limits):
         houses=Houses(ledger=ledger, clock=clock.system),
         member_limit=limits.get("member_limit", 10),
         references=references(),
+        questions=Questions(ledger=ledger, clock=clock.system, above=None),
         clock=clock.system,
         queued=lambda _reply_id: None,
         released=released,

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, deliveries, overview, queue, schema, verbs
+from bot.errors import Code
+from bot.ledger import asks, deliveries, overview, queue, refusals, schema, verbs
 from bot.ledger.ledger import Ledger
+from bot.pauses import Pause
 from tests import build
 
 NOW = build.NOW
@@ -46,6 +48,13 @@ def unacknowledged(conn):
     return verbs.unacknowledged(conn, before=NOW)
 
 
+def refused(conn):
+    """What settling a refusal of the content adds."""
+    outcome = build.failure(Code.REFUSED_PROMPT)
+    pause = Pause(after=1)
+    refusals.strike(conn, "any", user_id=1, outcome=outcome, pause=pause, now=NOW)
+
+
 def overview_live(conn):
     return overview.live(conn, now=NOW)
 
@@ -77,6 +86,7 @@ INDEXES = {
     erase_tokens: {"ix_replies_token"},
     expire_queued: {"ix_jobs_queue"},
     head: {"ix_jobs_queue"},
+    refused: {"ix_jobs_person"},
     unacknowledged: {"ix_jobs_queue"},
     verbs.live: {"ix_jobs_queue"},
     overview_live: {"ix_jobs_queue", "ix_replies_work"},
@@ -125,6 +135,27 @@ async def test_a_loop_finds_its_rows_by_an_index(verb, tmp_path):
 async def test_the_last_durations_are_read_in_order_and_not_sorted(tmp_path):
     lines = await planned(tmp_path, durations)
     assert lines == ["SEARCH jobs USING INDEX ix_jobs_settled (model=?)"]
+
+
+async def test_an_end_that_is_no_refusal_of_the_content_costs_no_statement_more(tmp_path):
+    """Nothing is counted where nothing can follow: each settling is on everybody's way."""
+
+    def settle(conn, code, **more):
+        reply = build.reply(now=NOW)
+        asks.receive(conn, reply, limits=build.limits(reply))
+        sent = []
+        sa.event.listen(conn, "before_cursor_execute", note := lambda *args: sent.append(args[2]))
+        verbs.settle(conn, reply.jobs[0].id, outcome=build.failure(code), now=NOW, **more)
+        sa.event.remove(conn, "before_cursor_execute", note)
+        return sent
+
+    async with Ledger(f"sqlite:///{tmp_path}/easel.db") as ledger:
+        plain = await ledger.run(settle, Code.FAILED)
+        assert await ledger.run(settle, Code.FAILED, pause=Pause(after=1)) == plain
+        assert await ledger.run(settle, Code.REFUSED_PROMPT) == plain
+        counted = await ledger.run(settle, Code.REFUSED_PROMPT, pause=Pause(after=9))
+        assert counted[: len(plain)] == plain
+        assert len(counted) == len(plain) + 2
 
 
 async def test_a_long_queue_of_one_person_is_passed_over_in_one_go(tmp_path):
