@@ -9,7 +9,7 @@ DEV := $(VENV)/dev.stamp
 RUN := $(VENV)/run.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo tour test bench soak check lock messages clean
+.PHONY: help run demo tour test bench soak day check lock messages clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ bench: $(DEV) ## Measure it against a bare bot, eleven minutes (bench/RESULTS.md
 
 soak: $(DEV) ## Storm for SECONDS (600): everything fails, nothing may be lost
 	$(BIN)/python -m tests.flow.soak $(SECONDS)
+
+day: $(DEV) ## A busy day of REQUESTS (1000) on a fast clock: all books must agree
+	$(BIN)/python -m tests.flow.day $(REQUESTS)
 
 check: $(DEV) ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

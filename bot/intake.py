@@ -393,5 +393,5 @@ class Intake:
 
     async def withdraw(self, reply: Reply, *, why: str) -> None:
         """Discord did not take the acknowledgement, or the person was told no: nothing is made."""
-        await self._ledger.run(verbs.withdraw, reply.id, now=self.clock())
-        log.info("reply.withdrawn", reply=reply.id, why=why)
+        gone = await self._ledger.run(verbs.withdraw, reply.id, now=self.clock())
+        log.info("reply.withdrawn", reply=reply.id, why=why, jobs=gone)

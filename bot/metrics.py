@@ -9,6 +9,7 @@ seconds.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -40,16 +41,16 @@ CLOSED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """How much of a budget is used: `limit` None is no limit. `unit` is pictures or usd.
+    """How much of the whole bot's budget is used; `limit` None is no limit.
 
-    `name` is what the operator's page calls it, `budget` what a query does.
+    `budget` is day or month, in UTC, and begins anew at `resets_at`; `unit` is pictures or usd.
     """
 
-    name: str
     budget: str
     unit: str
     used: float
     limit: float | None
+    resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Metrics:
         self._undelivered = gauge("replies_undelivered", "Replies whose outcome is not shown yet.")
         self._per_minute = gauge("upstream_budget", "Requests to HiAPI allowed a minute.")
         self._used = gauge("upstream_budget_used", "Requests to HiAPI in the last minute.")
-        self._spend = gauge("spend", "What of a budget is used.", "budget", "unit")
+        self._spend = gauge("spend", "What of a budget is used or reserved.", "budget", "unit")
         self._limit = gauge("spend_limit", "What a budget holds.", "budget", "unit")
         self._alarm = gauge("alarm_active", "Whether this alarm stands.", "alarm")
         self._ready = gauge("ready", "Whether the bot is logged in to Discord.")
@@ -121,7 +122,10 @@ class Metrics:
             "reply.queued": lambda line: _observe(self._acks, line.get("seconds")),
             "job.submitting": lambda line: _observe(self._waits, line.get("waited")),
             "job.settled": self._on_settled,
-            "job.expired": lambda _: self._settled.labels("", "expired", "expired").inc(),
+            "job.expired": lambda _: self._ended("expired", 1, code="expired"),
+            "reply.interrupted": lambda line: self._ended(
+                "expired", line.get("jobs"), code="interrupted"
+            ),
             "job.resend": lambda line: self._resent.labels(line.get("code")).inc(),
             **dict.fromkeys(CLOSED, self._on_closed),
         }
@@ -181,8 +185,18 @@ class Metrics:
 
     def _on_closed(self, line: Line) -> None:
         self._closed.labels(CLOSED[line["event"]]).inc()
-        if line["event"] == "reply.delivered":
-            _observe(self._showing, line.get("seconds"))
+        match line["event"]:
+            case "reply.delivered":
+                _observe(self._showing, line.get("seconds"))
+            # With what never began, all that was received is told of in the end.
+            case "reply.cancelled":
+                self._ended("cancelled", line.get("taken_back"))
+            case "reply.withdrawn":
+                self._ended("withdrawn", line.get("jobs"))
+
+    def _ended(self, end: str, jobs: int | None, *, code: str = "") -> None:
+        """Count jobs whose end is told of without their model."""
+        self._settled.labels("", end, code).inc(jobs or 0)
 
 
 def _observe(histogram: Any, value: object) -> None:

@@ -61,8 +61,9 @@ class Recovery:
         if spinner is None:
             return 0
         if spinner is False:
-            log.info("reply.withdrawn", why="Discord never took the acknowledgement")
-            await self._ledger.run(verbs.withdraw, reply.id, now=now)
+            gone = await self._ledger.run(verbs.withdraw, reply.id, now=now)
+            why = "Discord never took the acknowledgement"
+            log.info("reply.withdrawn", why=why, jobs=gone)
             return 1
         if any(job.unfinished for job in reply.jobs):
             return await self._interrupt(reply, why="what belongs to it was not read yet")
@@ -79,8 +80,10 @@ class Recovery:
 
     async def _interrupt(self, reply: Reply, *, why: str) -> int:
         outcome = Outcome(end=End.EXPIRED, code=Code.INTERRUPTED, detail=why)
-        for job in reply.jobs:
+        ended = [
             await self._ledger.run(verbs.settle, job.id, outcome=outcome, now=self._clock())
-        log.warning("reply.interrupted", why=why)
+            for job in reply.jobs
+        ]
+        log.warning("reply.interrupted", why=why, jobs=len(ended) - ended.count(None))
         self._settled(reply.id)
         return 1

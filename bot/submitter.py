@@ -168,6 +168,10 @@ class Submitter:
         if judged.operator and judged.action != "halt":
             words = WORDS[judged.code].operator
             log.error("job.alarm", code=judged.code, model=job.request.model, cause=words)
+        if judged.action != "halt" and self._halted_until is not None:
+            # It says nothing of the account: another job asks at once, or one that HiAPI always
+            # fails at would keep all of them waiting.
+            self._halted_until = self._clock()
         if judged.action == "refuse":
             outcome = Outcome(end=End.REFUSED, code=judged.code, detail=faults.redact(str(error)))
             await self._settle(job, outcome)
@@ -201,7 +205,8 @@ class Submitter:
         reply_id = await self._ledger.run(
             verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
         )
+        if reply_id is None:
+            return  # somebody else settled it, and said so
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
         log.warning("job.settled", **told, model=job.request.model)
-        if reply_id is not None:
-            self._settled(reply_id)
+        self._settled(reply_id)

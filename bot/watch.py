@@ -62,7 +62,8 @@ async def opened(
             clock=clock,
             budget=budget,
             alarms=alarms,
-            day_limit=settings.allowances().bot.day_pictures,
+            caps=settings.allowances().bot,
+            priced=bool(settings.prices.strip()),
             ready=lambda: messenger.ready,
         )
         gallery = Gallery(ledger=ledger, find=_finding(archive, ledger=ledger), clock=clock)

@@ -15,21 +15,24 @@ from typing import Any, Generic, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.admin import charts
+from bot.admin import charts, spending
 from bot.admin.charts import Chart
+from bot.admin.spending import Bill
 from bot.alarms import WORDS_OF, Alarm, Alarms
+from bot.allowance import Caps
 from bot.clock import Clock
 from bot.errors import WORDS, Code
 from bot.hiapi.budget import Budget
-from bot.ledger import overview
+from bot.ledger import costs, overview
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.ledger.overview import Count, Failed, Took
-from bot.metrics import Now, Spend
+from bot.metrics import Now
 from bot.model import End, Job
 
 log = structlog.get_logger(__name__)
 
 NOW_FRESH = timedelta(seconds=2)
+BILL_FRESH = timedelta(seconds=10)
 PAST_FRESH = {1: timedelta(seconds=10), 24: timedelta(seconds=60)}  # by the hours looked back
 PATIENCE = 3.0  # seconds for the ledger to tell what is,
 PATIENCE_PAST = 10.0  # and what was: 1.5 s for a day of 200,000 jobs
@@ -94,11 +97,16 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """All that the page shows. `now` None: the ledger does not answer."""
+    """All that the page shows. `now` None: the ledger does not answer.
+
+    `priced`: the operator said what at least some pictures cost.
+    """
 
     at: datetime
     hours: int
     now: Now | None
+    priced: bool
+    bill: Bill | None = None
     troubles: tuple[Trouble, ...]
     charts: tuple[Chart, ...] = ()
     models: tuple[Model, ...] = ()
@@ -146,16 +154,19 @@ class Board:
         clock: Clock,
         budget: Budget,
         alarms: Alarms,
-        day_limit: int | None,
+        caps: Caps,
+        priced: bool,
         ready: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._budget = budget
         self._alarms = alarms
-        self._day_limit = day_limit
+        self._caps = caps
+        self._priced = priced
         self._ready = ready
         self._now = _Kept(self._ask_now, fresh=NOW_FRESH, clock=clock)
+        self._bill = _Kept(self._ask_bill, fresh=BILL_FRESH, clock=clock)
         self._past = {
             hours: _Kept(self._asking_past(hours), fresh=PAST_FRESH[hours], clock=clock)
             for hours in SPANS
@@ -186,15 +197,18 @@ class Board:
         try:
             async with asyncio.timeout(PATIENCE_PAST):
                 past = await self._past[hours].get() if now is not None else None
+                bill = await self._bill.get() if now is not None else None
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
             log.warning("admin.no_ledger", cause=str(error) or "too slow")
             past = None
         if past is None:
-            return View(at=at, hours=hours, now=None, troubles=troubles)
+            return View(at=at, hours=hours, now=None, priced=self._priced, troubles=troubles)
         return View(
             at=at,
             hours=hours,
             now=now,
+            priced=self._priced,
+            bill=bill,
             troubles=troubles,
             charts=_charts(past, hours=hours),
             models=_models(past.counts),
@@ -204,7 +218,7 @@ class Board:
 
     async def _ask_now(self) -> Now:
         at = self._clock()
-        live = await self._ledger.read(overview.live, now=at)
+        live, totals = await self._ledger.read(_now, now=at)
         oldest = live.oldest_queued_at
         standing = {each.alarm for each in self._alarms.active}
         return Now(
@@ -213,18 +227,13 @@ class Board:
             undelivered=live.undelivered,
             budget_per_minute=self._budget.per_minute,
             budget_used=self._budget.used,
-            spends=(
-                Spend(
-                    name="Pictures today",
-                    budget="day",
-                    unit="pictures",
-                    used=live.day_pictures,
-                    limit=self._day_limit,
-                ),
-            ),
+            spends=spending.spends(totals, caps=self._caps, at=at, priced=self._priced),
             alarms={alarm: alarm in standing for alarm in Alarm},
             ready=self._ready(),
         )
+
+    async def _ask_bill(self) -> Bill:
+        return await self._ledger.read(_bill, now=self._clock())
 
     def _asking_past(self, hours: int) -> Callable[[], Awaitable[_Past]]:
         async def ask() -> _Past:
@@ -239,6 +248,14 @@ class Board:
 
 def _whole(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _now(conn: Any, *, now: datetime) -> tuple[overview.Live, costs.Totals]:
+    return overview.live(conn), costs.totals(conn, now=now)
+
+
+def _bill(conn: Any, *, now: datetime) -> Bill:
+    return spending.bill(conn, models=overview.models(conn), now=now)
 
 
 def _past(conn: Any, *, now: datetime, since: datetime, step: timedelta) -> _Past:

@@ -13,6 +13,7 @@ import jinja2
 from aiohttp import web
 
 from bot import metrics
+from bot.admin import spending
 from bot.admin.board import SPANS, View
 from bot.admin.guard import Guard
 
@@ -60,7 +61,14 @@ class AdminServer:
     async def start(self) -> None:
         """Raises AdminError if the address cannot be listened on."""
         self._files = {name: (HERE / "static" / name).read_bytes() for name in STATIC}
-        filters: dict[str, Callable[..., str]] = {"long": long, "ago": ago, "number": number}
+        filters: dict[str, Callable[..., str]] = {
+            "long": long,
+            "ago": ago,
+            "within": within,
+            "number": number,
+            "money": spending.money,
+            "amount": spending.amount,
+        }
         app = web.Application(middlewares=[self._guard.middleware])
         aiohttp_jinja2.setup(
             app,
@@ -141,8 +149,13 @@ def long(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """`1,234` or `0.25`."""
-    return f"{value:,.6g}"
+    """`1,234` or `0.25`; whole numbers to the last digit."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+
+
+def within(then: datetime, now: datetime) -> str:
+    """How long until then."""
+    return f"in {long(max(0.0, (then - now).total_seconds()))}"
 
 
 def ago(then: datetime, now: datetime) -> str:

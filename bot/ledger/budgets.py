@@ -70,7 +70,10 @@ def give_back(
     micros: int = 0,
     attempts: int = 0,
 ) -> None:
-    """Lower the counters of these accounts: what was reserved and not used."""
+    """Lower the counters of these accounts: what was reserved and not used.
+
+    None falls below zero: what an earlier version reserved is not on all of these accounts.
+    """
     if accounts:
         values: dict[str, Any] = {"pictures": pictures, "micros": micros, "attempts": attempts}
         for number, account in enumerate(accounts):
@@ -223,11 +226,15 @@ def _lower(count: int) -> sa.Executable:
         sa.update(spending)
         .where(sa.or_(*(_is(number) for number in range(count))))
         .values(
-            pictures=spending.c.pictures - _PICTURES,
-            micros=spending.c.micros - _MICROS,
-            attempts=spending.c.attempts - _ATTEMPTS,
+            pictures=_less(spending.c.pictures, _PICTURES),
+            micros=_less(spending.c.micros, _MICROS),
+            attempts=_less(spending.c.attempts, _ATTEMPTS),
         )
     )
+
+
+def _less(counter: sa.ColumnElement[int], by: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    return sa.case((counter > by, counter - by), else_=0)
 
 
 _ADD = {

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bot.errors import Code
 from bot.ledger import rows
-from bot.ledger.schema import jobs, replies, spending
+from bot.ledger.schema import jobs, replies
 from bot.model import Delivery, End, Job, Kind, State
 
 LIVE = (State.RECEIVED, State.QUEUED, State.SUBMITTING, State.SUBMITTED)
@@ -24,18 +24,15 @@ class Live:
     states: dict[State, int]
     oldest_queued_at: datetime | None
     undelivered: int
-    day_pictures: int
 
 
-def live(conn: sa.Connection, *, now: datetime) -> Live:
+def live(conn: sa.Connection) -> Live:
     """Everything that is not finished, counted."""
     counted = {State(row.state): int(row.jobs) for row in conn.execute(_STATES)}
-    day = now.date().isoformat()
     return Live(
         states={state: counted.get(state, 0) for state in LIVE},
         oldest_queued_at=conn.scalar(_OLDEST),
         undelivered=int(conn.scalar(_UNDELIVERED) or 0),
-        day_pictures=int(conn.scalar(_DAY, {"day": day}) or 0),
     )
 
 
@@ -47,9 +44,6 @@ _STATES = (
 _OLDEST = sa.select(sa.func.min(jobs.c.created_at)).where(jobs.c.state == State.QUEUED)
 _UNDELIVERED = sa.select(sa.func.count()).where(
     replies.c.delivery == Delivery.OPEN, replies.c.unsettled == 0
-)
-_DAY = sa.select(spending.c.pictures).where(
-    spending.c.scope == "bot", spending.c.period == sa.bindparam("day")
 )
 
 
@@ -92,7 +86,7 @@ _COUNTS = (
     sa.select(
         jobs.c.model, _COLUMN, _END.label("end"), _CODE.label("code"), sa.func.count().label("jobs")
     )
-    .where(_WITHIN)
+    .where(_WITHIN, _END.is_not(None))  # what was withdrawn never began, and so did not end
     .group_by(jobs.c.model, "column", "end", "code")
 )
 

@@ -58,7 +58,8 @@ async def busy(world, page):
     world.hiapi.fault(faults.out_of_quota(), on="create", times=1000)
     await ask(world, "one that waits")
     await expect(page.locator(".trouble")).to_contain_text("HiAPI is out of credit")
-    await page.wait_for_function("document.querySelector('#pictures img').naturalWidth > 0")
+    await pictures.scroll_into_view_if_needed()  # it is loaded when somebody comes near
+    await expect(pictures).not_to_have_js_property("naturalWidth", 0)
 
 
 async def complaints(page):
@@ -97,6 +98,7 @@ async def test_the_figures_move_by_themselves(look):
         await ask(world, "a red fox")
         await expect(page.locator("#pictures img")).to_have_count(1)
         await expect(page.locator("#spend")).to_contain_text("1 of")
+        await expect(page.locator("#servers")).to_contain_text("1 picture")
         await expect(page.locator("rect.good")).to_have_count(1)
         await expect(page.locator("#models")).to_contain_text("100.0 %")
 

@@ -97,6 +97,24 @@ async def desk(ledger) -> AsyncIterator[Desk]:
         yield Desk(clock, ledger, hiapi, client, budget)
 
 
+async def test_what_a_callback_settled_during_the_post_is_not_told_twice(desk):
+    job_id = await desk.ask()
+    desk.hiapi.fault(faults.body_code(400), on="create")
+    send = desk.client.create
+
+    async def overtaken(body, *, key):
+        await desk.ledger.run(verbs.settle, job_id, outcome=build.pictures(), now=desk.clock())
+        return await send(body, key=key)
+
+    desk.client.create = overtaken
+    with capture_logs() as logs:
+        assert await desk.submitter().step() == 1
+    assert (await desk.job(job_id)).outcome == build.pictures()
+    assert "job.submitting" in {line["event"] for line in logs}
+    assert "job.settled" not in {line["event"] for line in logs}
+    assert desk.settled == []
+
+
 async def test_a_job_becomes_a_task(desk):
     job_id = await desk.ask()
     assert await desk.submitter().step() == 1
@@ -239,6 +257,25 @@ async def test_a_refused_account_holds_the_queue_and_is_told_of_once(desk, code)
     assert desk.held == [code, None]
     assert submitter.held_by is None
     assert len(desk.hiapi.tasks.bills) == len(desk.submitted) == 20
+
+
+@pytest.mark.parametrize(
+    "answer", [faults.unavailable(), faults.body_code(400)], ids=["5xx", "400"]
+)
+async def test_an_answer_that_says_nothing_of_the_account_keeps_nobody_waiting(desk, answer):
+    planted = desk.hiapi.fault(faults.out_of_quota(), on="create", times=1000)
+    await desk.ask("a heron that HiAPI chokes on")
+    submitter = desk.submitter()
+    await submitter.step()
+    assert submitter.held_by is Code.NO_CREDIT
+    planted.lift()
+    desk.hiapi.fault(answer, on="create", times=1000, match="chokes")
+    others = [await desk.ask() for _ in range(3)]
+    desk.clock.move(61)
+    while await submitter.step():
+        pass
+    assert submitter.held_by is None
+    assert [(await desk.job(other)).state for other in others] == [State.SUBMITTED] * 3
 
 
 async def test_after_a_halt_one_asks_for_all(desk):

@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import command
 
-from bot.ledger import deliveries, migrate, rows, schema, verbs
+from bot.allowance import accounts
+from bot.ledger import asks, budgets, deliveries, migrate, rows, schema, verbs
 from bot.ledger.ledger import Ledger
 from bot.model import Delivery, State
 from tests import build
@@ -40,6 +41,9 @@ def written_by(url: str, version: str) -> str:
 
 async def goes_on(url: str, reply_id: str) -> None:
     async with Ledger(url) as ledger:
+        # The same person asks again, before and after what the earlier version never counted ends.
+        again = build.reply()
+        await ledger.run(asks.receive, again, limits=build.limits(again))
         reply = await ledger.run(verbs.reply_of, reply_id)
         assert (reply.target.message_id, reply.spoiler, reply.made_by) == (7, False, None)
         [job] = reply.jobs
@@ -49,6 +53,10 @@ async def goes_on(url: str, reply_id: str) -> None:
         assert claimed.id == reply_id
         shown = {"worker": "ada", "delivery": Delivery.DELIVERED, "now": NOW}
         await ledger.run(deliveries.close, reply_id, **shown)
+        await ledger.run(verbs.settle, again.jobs[0].id, outcome=build.pictures(), now=NOW)
+        for account in accounts(again.target, at=NOW):
+            spent = await ledger.run(budgets.spent, account)
+            assert min(spent.pictures, spent.micros, spent.attempts) == 0, (account, spent)
 
 
 async def test_sqlite_is_upgraded_at_the_start_and_goes_on(tmp_path):

@@ -403,7 +403,74 @@ async def test_looking_often_reads_the_ledger_seldom(open_admin):
 
         ledger.read = counted
         await asyncio.gather(*(ask(address(studio, "/live")) for _ in range(20)))
-        assert sorted(verbs) == ["_past", "live"]
+        assert sorted(verbs) == ["_bill", "_now", "_past"]
+
+
+PRICES = "gpt-image-2-pro@1K=0.04"
+
+
+async def spending(studio):
+    """The words of the page's parts about money, each without its tags."""
+    _, _, text = await ask(address(studio, "/live"))
+    parts = {}
+    for part in ("spend", "costs", "servers"):
+        found = re.search(rf'<section id="{part}".*?</section>', text, re.DOTALL)[0]
+        parts[part] = " ".join(re.sub(r"<[^>]*>", " ", found).split())
+    return parts
+
+
+async def test_money_is_shown_against_its_budgets_by_model_and_by_server(open_admin):
+    caps = {"bot_caps": "10/day, $2.50/month", "server_caps": "5/month"}
+    async with open_admin(prices=PRICES, **caps) as studio:
+        await studio.imagine(count=2)
+        await studio.imagine("a boat [fail]")
+        await studio.finish()
+        told = await spending(studio)
+        assert "Today starts again 15 Mar, 00:00 UTC , in" in told["spend"]
+        assert "Pictures 2 of 10" in told["spend"]
+        assert "Dollars $0.08, no limit This month starts again 1 Apr," in told["spend"]
+        assert told["spend"].endswith("Pictures 2, no limit Dollars $0.08 of $2.50 3 %")
+        assert "gpt-image-2-pro 2 $0.08 0" in told["costs"]
+        server = studio.channel.guild.id
+        assert told["servers"].endswith(f"{server} 2 pictures $0.08 2 pictures $0.08")
+        _, _, text = await ask(address(studio, "/metrics"))
+        for line in (
+            'easel_spend{budget="day",unit="pictures"} 2.0',
+            'easel_spend{budget="month",unit="usd"} 0.08',
+            'easel_spend_limit{budget="day",unit="pictures"} 10.0',
+            'easel_spend_limit{budget="month",unit="usd"} 2.5',
+        ):
+            assert line in text.splitlines(), line
+        assert 'easel_spend_limit{budget="day",unit="usd"}' not in text
+
+
+async def test_a_price_that_nobody_said_is_called_unknown(open_admin):
+    async with open_admin(prices=PRICES) as studio:
+        await studio.imagine(count=2)
+        await studio.imagine(resolution="2K")
+        told = await spending(studio)
+        assert "Prices unknown for 1 of today's 3 pictures" in told["spend"]
+        assert "gpt-image-2-pro 3 $0.08 1" in told["costs"]
+
+
+async def test_without_prices_no_dollars_are_made_up(open_admin):
+    async with open_admin(bot_caps="10/day, $5/month") as studio:
+        await studio.imagine()
+        told = await spending(studio)
+        assert "Dollars unknown of $5.00" in told["spend"]
+        assert "no limit in dollars stops anybody" in told["spend"]
+        assert "gpt-image-2-pro 1 unknown 1" in told["costs"]
+        assert told["servers"].count("unknown") == 2
+        assert "$0" not in " ".join(told.values())
+
+
+async def test_what_servers_came_to_adds_up_with_everybody_else(open_admin):
+    async with open_admin() as studio:
+        await studio.imagine()
+        friend = studio.env.create_user("friend")
+        await friend.slash("imagine", prompt="a fox", count=2)
+        told = await spending(studio)
+        assert "Others and direct messages 2 pictures" in told["servers"]
 
 
 async def test_the_figures_of_a_whole_job_are_scraped(open_admin):

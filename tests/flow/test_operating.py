@@ -6,6 +6,7 @@ They get the database's address and nothing else: no token and no key.
 import asyncio
 import json
 import os
+import shutil
 import sqlite3
 import sys
 import zipfile
@@ -285,3 +286,37 @@ async def test_migrate_asks_for_no_token_and_no_key(scene):
     assert (status, printed.splitlines()[-1]) == (0, "The database is up to date."), printed
     async with Ledger(f"sqlite:///{scene.folder / 'new' / 'easel.db'}", as_it_is=True):
         pass
+
+
+async def test_a_copy_put_in_place_of_the_database_goes_on_from_there(tmp_path, empty_ledger):
+    """As docs/operate.md says it, after the worst end that a process can come to."""
+    pace = {"seconds": (0.1, 0.3, 0.1)}
+    options = {"ledger": empty_ledger, "seconds": lambda: pace["seconds"]}
+    async with process.opened(tmp_path / "scene", **options) as scene:
+        bot = await scene.start()
+        await pictured(scene)
+        pace["seconds"] = (0.1, 5.0, 0.1)
+        waiting = await scene.imagine("a heron under way")
+        await eventually(lambda: any(job["task_id"] for job in scene.jobs[1:]))
+        status, printed = await easel(scene, "backup", "copy.db")
+        assert status == 0, printed
+        assert not scene.pictured(waiting), "the copy is of a moment when it was under way"
+        await scene.delivered()
+        pace["seconds"] = (0.1, 0.3, 0.1)
+        later = await scene.imagine("a heron that the copy does not know")
+        await eventually(lambda: scene.pictured(later))
+        await bot.kill()
+        assert (scene.folder / "easel.db-wal").stat().st_size > 0
+
+        for path in scene.folder.glob("easel.db*"):
+            path.rename(scene.folder / f"set-aside-{path.name}")
+        shutil.copy(scene.folder / "copy.db", scene.database)
+        assert [job["state"] for job in scene.jobs] == ["settled", "submitted"]
+        await scene.start()
+        await scene.quiet()
+        assert [job["state"] for job in scene.jobs] == ["settled", "settled"]
+        assert [reply["delivery"] for reply in scene.replies] == ["delivered", "delivered"]
+        assert scene.pictured(waiting)
+        assert len(scene.tasks) == 3, "nothing is made again"
+        again = await scene.imagine("a heron on the restored ledger")
+        await eventually(lambda: scene.pictured(again))

@@ -54,3 +54,4 @@ def test_the_future_is_now():
 
 def test_figures_are_written_without_needless_digits():
     assert (number(1234), number(0.25), number(3.0)) == ("1,234", "0.25", "3")
+    assert number(1_234_567) == "1,234,567"

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.errors import Code
-from bot.ledger import asks, deliveries, overview, queue, refusals, schema, verbs
+from bot.ledger import asks, costs, deliveries, overview, queue, refusals, schema, verbs
 from bot.ledger.ledger import Ledger
 from bot.pauses import Pause
 from tests import build
@@ -56,7 +56,7 @@ def refused(conn):
 
 
 def overview_live(conn):
-    return overview.live(conn, now=NOW)
+    return overview.live(conn)
 
 
 WITHIN = {"models": ["any"], "since": NOW}
@@ -72,6 +72,14 @@ def overview_failures(conn):
 
 def overview_public(conn):
     return overview.public(conn, **WITHIN, limit=5)
+
+
+def costs_totals(conn):
+    return costs.totals(conn, now=NOW)
+
+
+def costs_of_models(conn):
+    return costs.of_models(conn, models=["any"], day=NOW)
 
 
 def overview_public_job(conn):
@@ -95,6 +103,8 @@ INDEXES = {
     overview_failures: {"ix_jobs_settled"},
     overview_public: {"ix_jobs_settled"},
     overview_public_job: set(),
+    costs_totals: set(),  # by the key of the table itself
+    costs_of_models: {"ix_jobs_queue", "ix_jobs_settled"},
 }
 
 

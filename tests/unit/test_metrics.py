@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from bot.model import State
 from tests import lines
 
 ROOT = Path(__file__).parents[2]
+MIDNIGHT = datetime(2026, 3, 15, tzinfo=UTC)
 log = structlog.get_logger("bot.test")
 
 
@@ -65,6 +67,18 @@ def test_a_job_that_never_ran_has_no_times(metrics):
     assert one(metrics, "detection_delay_seconds_count", by="") == 0
 
 
+def test_what_never_began_ends_too(metrics):
+    log.info("reply.received", reply="r", kind="imagine", jobs=list("abcdefg"))
+    log.info("reply.cancelled", reply="r", taken_back=3, begun=1)
+    log.info("reply.withdrawn", reply="s", why="refused", jobs=2)
+    log.warning("job.expired", reply="t")
+    log.warning("reply.interrupted", why="the token is dead", jobs=1)
+    assert one(metrics, "jobs_settled_total", model="", end="cancelled", code="") == 3
+    assert one(metrics, "jobs_settled_total", model="", end="withdrawn", code="") == 2
+    assert one(metrics, "jobs_settled_total", model="", end="expired", code="expired") == 1
+    assert one(metrics, "jobs_settled_total", model="", end="expired", code="interrupted") == 1
+
+
 @pytest.mark.parametrize("event", CLOSED)
 def test_every_end_of_a_reply_is_counted_by_its_name(metrics, event):
     log.info(event, reply="r")
@@ -103,8 +117,8 @@ def now(**changes):
         "budget_per_minute": 60,
         "budget_used": 12,
         "spends": (
-            Spend(name="Pictures today", budget="day", unit="pictures", used=7, limit=100),
-            Spend(name="Dollars today", budget="day", unit="usd", used=0.5, limit=None),
+            Spend(budget="day", unit="pictures", used=7, limit=100, resets_at=MIDNIGHT),
+            Spend(budget="day", unit="usd", used=0.5, limit=None, resets_at=MIDNIGHT),
         ),
         "alarms": {"no_credit": True, "key_refused": False},
         "ready": True,
@@ -243,4 +257,24 @@ def test_every_alarm_has_words_and_stands_in_the_drawing():
         assert words.advice.endswith(".")
         assert not words.title.endswith(".")
         assert re.search(rf"^    {alarm} ", alarms.__doc__, re.MULTILINE)
-        assert f"| `{alarm}` |" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+LEDGERS = ("jobs", "queue_oldest_seconds", "replies_undelivered", "spend", "spend_limit")
+
+
+def test_what_every_process_tells_of_the_one_ledger_is_never_added_up():
+    """Two processes see the same rows: of each figure the largest counts, before any sum."""
+    names = "|".join((*LEDGERS, "alarm_active"))
+    asked = [query for query in queries() if re.search(rf"\beasel_({names})\b", query)]
+    assert len(asked) > 10
+    for query in asked:
+        assert query.removeprefix("sum(").startswith("max"), query
+    rules = (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8")
+    assert all(f"easel_{name}" in rules.partition("groups:")[0] for name in LEDGERS)
+
+
+def test_a_budget_is_told_of_when_it_is_nearly_used_up_and_when_it_is():
+    rules = (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8")
+    expr = "max by (budget, unit) (easel_spend / (easel_spend_limit > 0))"
+    assert f"expr: {expr} >= 0.8 < 1\n" in rules
+    assert f"expr: {expr} >= 1\n" in rules
