@@ -33,6 +33,19 @@ def plain(value: str, *, example: str, travels: str) -> str:
     return value.rstrip("/")
 
 
+def page(value: str) -> str:
+    """The https address of a page that people are sent to. Raises ValueError."""
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme == "https" and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    # What would end a link of Discord's early must be written as %xx.
+    if not whole or not value.isascii() or not value.isprintable() or set(value) & set("<>() "):
+        raise ValueError("must be an https address such as https://example.net/privacy")
+    return value
+
+
 def secret(value: SecretStr, *, user: str = "") -> SecretStr:
     """An https address that is itself a secret: nothing of it may stand in a refusal.
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
-from bot import doors, events, fetch, keeping
+from bot import doors, events, fetch, forgetting, keeping, serving
 from bot import watch as watches
 from bot.allowance import Prices
 from bot.archive import Archive
-from bot.callbacks import Callbacks
 from bot.catalog import REFERENCE_BYTES, Catalog
 from bot.clock import Clock
 from bot.delivery import Deliverer
@@ -31,7 +29,7 @@ from bot.journal import Journal
 from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import hearing, leases, verbs
-from bot.ledger.ledger import Followers, Ledger, LedgerError
+from bot.ledger.ledger import Followers, Ledger
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
@@ -82,6 +80,7 @@ class App:
     messenger: Messenger
     journal: Journal
     keeper: Keeper
+    forgetting: forgetting.Forgetting
     archive: Archive
     web: WebServer
     watch: Watch
@@ -198,7 +197,7 @@ async def opened(
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
             running_limit=settings.member_running,
         )
-        recent = Recent(ledger=ledger)
+        recent = Recent(ledger=ledger, clock=clock)
         houses = Houses(ledger=ledger, clock=clock)
         journal = Journal(
             ledger=ledger,
@@ -235,6 +234,18 @@ async def opened(
             stands=messenger.stands,
             waiting=progress.card,
             clock=clock,
+        )
+        forget = forgetting.wired(
+            settings,
+            clock,
+            ledger=ledger,
+            keeper=kept.keeper,
+            houses=houses,
+            messenger=messenger,
+            progress=progress,
+            recent=recent,
+            tastes=tastes,
+            past=past,
         )
         submitter = Submitter(
             ledger=ledger,
@@ -282,6 +293,7 @@ async def opened(
                 past=past,
                 recent=recent,
                 tastes=tastes,
+                dossiers=forget.dossiers,
                 media=media,
                 archive=kept.archive,
                 copies=kept.copies,
@@ -299,7 +311,7 @@ async def opened(
             messenger=messenger,
             shard_count=shard_count,
         )
-        web = _web(
+        web = serving.wired(
             settings,
             clock,
             ledger=ledger,
@@ -337,6 +349,7 @@ async def opened(
             messenger=messenger,
             journal=journal,
             keeper=kept.keeper,
+            forgetting=forget,
             archive=kept.archive,
             web=web,
             watch=watch,
@@ -352,6 +365,7 @@ async def opened(
                 Loop("journal", journal.step, interval=2.0),
                 Loop("tastes", tastes.step, interval=60.0),
                 Loop("keeper", kept.keeper.step, interval=600.0),
+                *forget.loops,
                 *watch.loops,
             ),
             followers={
@@ -360,41 +374,3 @@ async def opened(
                 hearing.settle_heard: deliverer.claim_ahead,
             },
         )
-
-
-def _web(
-    settings: Settings,
-    clock: Clock,
-    *,
-    ledger: Ledger,
-    messenger: Messenger,
-    tracker: Tracker,
-    archive: Archive,
-) -> WebServer:
-    """The public listener, with what it needs to answer."""
-
-    async def check() -> str | None:
-        if not messenger.ready:
-            return "the bot is not logged in to Discord yet"
-        try:
-            async with asyncio.timeout(2):
-                await ledger.run(verbs.fact, COMMANDS_FACT)
-        except (TimeoutError, SQLAlchemyError, LedgerError):
-            return "the ledger does not answer"
-        return None
-
-    secret = settings.hiapi_webhook_secret
-    callbacks = Callbacks(
-        secret=secret.get_secret_value() if secret else None,
-        clock=clock,
-        told=tracker.told,
-        hinted=tracker.hinted,
-    )
-    return WebServer(
-        host=settings.web_host,
-        port=settings.web_port,
-        check=check,
-        callback=callbacks.receive,
-        kept=archive.opened,
-        key=settings.discord_token.get_secret_value(),
-    )

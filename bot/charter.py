@@ -15,6 +15,7 @@ from bot.i18n import N_, _, ngettext
 from bot.ledger.servers import Block, Change
 
 ROLES_LIMIT = 10  # roles with limits of their own: the panel has 4,000 characters
+DAYS_LIMIT = 3650
 BLOCKS_SHOWN = 15
 REASON_SHOWN = 60
 
@@ -34,6 +35,7 @@ NAMES = {
     "remix_avatars": N_("Remix of others' avatars"),
     "log_channel": N_("Log channel"),
     "log_language": N_("Language of the log"),
+    "retention_days": N_("Requests are forgotten"),
 }
 # What the log may be written in, by Discord's names, in their own words.
 LANGUAGES = {
@@ -55,6 +57,11 @@ _NO_ROLE = Complaint(
 )
 _MANY_ROLES = Complaint(
     N_("No more roles can have limits of their own."), N_("Empty the limit of another role first.")
+)
+_DAYS = Complaint(
+    N_("The bot cannot read this number of days."),
+    N_("Write a whole number from 1 to {limit}, or nothing."),
+    (("limit", DAYS_LIMIT),),
 )
 _MANY_WORDS = Complaint(
     N_("These are too many words."), N_("At most {limit} can be kept."), (("limit", WORDS_LIMIT),)
@@ -116,6 +123,9 @@ def _values(house: House) -> Iterator[tuple[str, str]]:
     yield "log_channel", f"<#{house.log_channel}>" if house.log_channel else none
     if house.log_channel:
         yield "log_language", LANGUAGES[language(house.log_language or "")]
+    days = house.retention_days
+    after = ngettext("after {count} day", "after {count} days", days or 0).format(count=days)
+    yield "retention_days", _("as everywhere") if days is None else after
 
 
 def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
@@ -178,7 +188,18 @@ def limits(
     return {"caps": read[0], "member_caps": read[1], "role_caps": tuple(kept.items())}
 
 
-def words(text: str) -> dict[str, Any] | Complaint:
-    """The typed words as a rule: one a line, each once."""
+def words(text: str, *, days: str) -> dict[str, Any] | Complaint:
+    """The typed words, one a line, each once, and days as rules."""
     found = tuple(dict.fromkeys(filter(None, (line.strip() for line in text.splitlines()))))
-    return _MANY_WORDS if len(found) > WORDS_LIMIT else {"blocked_words": found}
+    if len(found) > WORDS_LIMIT:
+        return _MANY_WORDS
+    kept = _number(days.strip())
+    if days.strip() and kept is None:
+        return _DAYS
+    return {"blocked_words": found, "retention_days": kept}
+
+
+def _number(typed: str) -> int | None:
+    """A number of days; a long one is not even read, for Python takes its time over it."""
+    fits = typed.isascii() and typed.isdecimal() and len(typed) <= len(str(DAYS_LIMIT))
+    return int(typed) if fits and 1 <= int(typed) <= DAYS_LIMIT else None

@@ -21,6 +21,7 @@ from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import deliveries, verbs
 from bot.ledger.ledger import Ledger
+from bot.ledger.privacy import ANONYMOUS
 from bot.messenger import Messenger, Result, Shown
 from bot.model import TOKEN_LIFE, Delivery, Job, Reply, picture_name
 from bot.references import References
@@ -235,20 +236,22 @@ class Deliverer:
             log.warning(
                 "reply.postponed", cause=shown.trouble, seconds=round(pause.total_seconds())
             )
-            await self._ledger.run(
+            postponed = await self._ledger.run(
                 deliveries.postpone,
                 reply.id,
                 worker=self._worker,
                 due_at=now + pause,
                 trouble=shown.trouble,
             )
+            if not postponed:
+                await self._let_go(reply)
             return
         delivery = Delivery.UNDELIVERABLE
         if shown.result is Result.SHOWN:
             delivery = Delivery.DELIVERED
         elif reply.noted:
             delivery = Delivery.PARKED
-        await self._ledger.run(
+        closed = await self._ledger.run(
             deliveries.close,
             reply.id,
             worker=self._worker,
@@ -256,6 +259,8 @@ class Deliverer:
             now=now,
             trouble=shown.trouble or None,
         )
+        if not closed:
+            await self._let_go(reply)
         if delivery is Delivery.UNDELIVERABLE:
             log.error("reply.undeliverable", result=shown.result, cause=shown.trouble)
             return
@@ -267,6 +272,12 @@ class Deliverer:
             cause=shown.trouble or None,
             seconds=round((now - _ready_at(reply)).total_seconds(), 3),
         )
+
+    async def _let_go(self, reply: Reply) -> None:
+        """Somebody was first. Where they erased the person, what was kept just now goes too."""
+        now = await self._ledger.run(verbs.reply_of, reply.id)
+        if now is None or now.target.user_id == ANONYMOUS:
+            await self._keeper.forget(job.id for job in reply.jobs)
 
 
 def _ready_at(reply: Reply) -> datetime:

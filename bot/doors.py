@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.archive import Archive
 from bot.copies import Copies
 from bot.discord_bot import EaselBot
+from bot.dossiers import Dossiers
 from bot.intake import Intake
 from bot.media import Media
 from bot.messenger import Messenger
@@ -19,7 +20,17 @@ from bot.reporting import Reporting
 from bot.settings import Settings
 from bot.tastes import Tastes
 from bot.usage import Usage
-from cogs import buttons, editing, history, originals, preferences, remix_form, rules, variations
+from cogs import (
+    buttons,
+    editing,
+    history,
+    originals,
+    preferences,
+    privacy,
+    remix_form,
+    rules,
+    variations,
+)
 from cogs.buttons import Buttons
 from cogs.confirming import Confirming
 from cogs.easel import Easel
@@ -29,6 +40,7 @@ from cogs.history import History
 from cogs.imagine import Imagine
 from cogs.job import Job as JobCommand
 from cogs.preferences import Preferences
+from cogs.privacy import Privacy
 from cogs.remix import Remix
 from cogs.remixing import Remixing
 from cogs.reports import Reports
@@ -43,6 +55,7 @@ class Doors:
     past: Past
     recent: Recent
     tastes: Tastes
+    dossiers: Dossiers
     media: Media
     archive: Archive
     copies: Copies
@@ -60,8 +73,8 @@ def gateway(
     async def ready(bot: EaselBot) -> None:
         messenger.bind(bot)
 
-    remixing = Remixing(intake=intake, media=doors.media)
     reports = Reports(reporting=doors.reporting)
+    remixing = Remixing(intake=intake, media=doors.media, tastes=doors.tastes)
     presses = {
         **buttons.presses(intake),
         **variations.presses(intake),
@@ -86,6 +99,7 @@ def gateway(
             History(past=doors.past),
             JobCommand(past=doors.past, recent=doors.recent, intake=intake),
             Preferences(tastes=doors.tastes),
+            Privacy(dossiers=doors.dossiers),
             UsageCommand(usage=doors.usage),
             Easel(usage=doors.usage, moderation=moderation, reporting=doors.reporting),
             Help(day_limit=settings.allowances().bot.day_pictures, waiting=settings.member_waiting),
@@ -94,6 +108,7 @@ def gateway(
         buttons=(
             *history.controls(doors.past, intake),
             *preferences.controls(doors.tastes),
+            privacy.control(doors.dossiers),
             rules.opener(moderation, intake.catalog),
         ),
         ready=ready,

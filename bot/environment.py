@@ -3,6 +3,7 @@
 It owns the reading; it never decides what a setting means and never prints a value.
 """
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,19 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the database and the kept files are, and how to speak of them."""
+
+    database_url: str = field(repr=False)
+    keep_folder: Path
+    keep_originals_days: int
+    keep_megabytes: int
+    log_level: str
+    log_format: str
+    secrets: frozenset[str] = field(repr=False)
 
 
 class _FromEnvironment(settings.Settings, BaseSettings):
@@ -32,7 +46,7 @@ def load(env_file: Path = Path(".env")) -> settings.Settings:
         raise _unreadable(env_file, error) from None
 
 
-def load_storage(env_file: Path = Path(".env")) -> settings.Storage:
+def load_storage(env_file: Path = Path(".env")) -> Storage:
     """Read what the commands need that touch the database alone: no token and no key.
 
     Raises SettingsError, for a setting that matters to them.
@@ -45,7 +59,7 @@ def load_storage(env_file: Path = Path(".env")) -> settings.Storage:
         raise _refusal(error) from None
     except (UnicodeDecodeError, OSError) as error:
         raise _unreadable(env_file, error) from None
-    return settings.Storage(
+    return Storage(
         database_url=read.database_url,
         keep_folder=read.keep_folder,
         keep_originals_days=read.keep_originals_days,

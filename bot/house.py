@@ -49,6 +49,7 @@ class House:
     remix_avatars: bool = True
     log_channel: int | None = None  # where moderators see what happens; see `bot.journal`
     log_language: str | None = None
+    retention_days: int | None = None  # counts where it is less than the operator's
 
     def dump(self) -> dict[str, Any]:
         """As JSON keeps it: what is as it comes is left out."""

@@ -21,8 +21,9 @@ from bot.houses import Houses
 from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
+from bot.ledger.privacy import ANONYMOUS
 from bot.ledger.servers import ALL, Block
-from bot.model import Delivery, Reference, Reply, Request, Target, open_reply
+from bot.model import Delivery, Reference, Reply, Request, Target, open_reply, storable
 from bot.policy import Place, Policy
 from bot.questions import Question, Questions
 from bot.references import References
@@ -120,7 +121,7 @@ class Intake:
         Nothing here waits for more than INSERT_LIMIT: the acknowledgement comes right after.
         """
         # A button may ask for a model that was in use when its card was made.
-        request = self.catalog.current(replace(ask.request, prompt=_storable(ask.request.prompt)))
+        request = self.catalog.current(replace(ask.request, prompt=storable(ask.request.prompt)))
         house = await self.house(ask.place)
         if isinstance(house, Complaint):
             return house
@@ -199,8 +200,10 @@ class Intake:
         if house.hands is Hands.EVERYONE or moderates:
             return None
         reply = await self._find(reply_id)
-        if isinstance(reply, Complaint) or reply.target.user_id == user_id:
-            return None  # the button itself says what is wrong with it
+        if isinstance(reply, Complaint):
+            return reply  # whose it is nobody knows, or not now
+        if reply.target.user_id == user_id:
+            return None
         return Complaint(
             N_("In this server the buttons are for whoever asked."),
             N_("Ask for a picture of your own with a command."),
@@ -248,7 +251,7 @@ class Intake:
         first = reply.jobs[0]
         prompt = first.request.prompt
         if rest is not None:
-            prompt = _storable(f"{prompt.strip()}\n\n{rest.strip()}".strip())
+            prompt = storable(f"{prompt.strip()}\n\n{rest.strip()}".strip())
         request = replace(first.request, prompt=prompt, references=tuple(references))
         if request == first.request and not first.unfinished:
             return None
@@ -322,10 +325,17 @@ class Intake:
             return _UNKNOWN
         return reply if reply.settled else _UNFINISHED
 
-    async def own(self, reply_id: str, *, user_id: int) -> Complaint | None:
-        """Why this person may not delete this reply, or None if it is theirs."""
+    async def own(
+        self, reply_id: str, *, user_id: int, asked_by: int | None = None
+    ) -> Complaint | None:
+        """Why this person may not delete this reply, or None if it is theirs.
+
+        `asked_by` is whose command Discord says the message answers, for what is forgotten here.
+        """
         reply = await self._find(reply_id)
         if isinstance(reply, Reply) and reply.target.user_id == user_id:
+            return None
+        if reply is _UNKNOWN and asked_by == user_id:
             return None
         if isinstance(reply, Complaint) and reply is not _UNKNOWN:
             return reply
@@ -345,12 +355,14 @@ class Intake:
         # Nothing is acknowledged yet, and a form can only be opened in place of that.
         reading = self._ledger.run(verbs.reply_of, reply_id)
         try:
-            return await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds()) or _UNKNOWN
+            reply = await asyncio.wait_for(reading, INSERT_LIMIT.total_seconds())
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
             log.error("reply.not_found", reply=reply_id, cause=str(error) or "too slow")
             return Complaint(
                 N_("The bot cannot look this up right now."), N_("Please try again in a minute.")
             )
+        # Of what was erased or grew too old nothing is left that could be asked for again.
+        return _UNKNOWN if reply is None or reply.target.user_id == ANONYMOUS else reply
 
     async def cancel(self, reply_id: str, *, user_id: int) -> Card | Complaint:
         """Take a request back as far as that goes: the card that says how far, or why not."""
@@ -383,8 +395,3 @@ class Intake:
         """Discord did not take the acknowledgement, or the person was told no: nothing is made."""
         gone = await self._ledger.run(verbs.withdraw, reply.id, now=self.clock())
         log.info("reply.withdrawn", reply=reply.id, why=why, jobs=gone)
-
-
-def _storable(text: str) -> str:
-    """The text without what a database or the wire cannot hold: NUL, half a surrogate pair."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")

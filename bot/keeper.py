@@ -10,6 +10,7 @@ size is kept by each process, by its own count and a look at the folder every no
 """
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import mmap
@@ -45,6 +46,14 @@ class Shelf(StrEnum):
 
     ORIGINALS = "originals"
     REFERENCES = "references"
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How many files there are, and their bytes."""
+
+    files: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,12 @@ class Keeper:
         paths = [self._path(Shelf.ORIGINALS, original_name(job_id)) for job_id in job_ids]
         paths += [self._path(Shelf.REFERENCES, digest) for digest in digests]
         return await asyncio.to_thread(lambda: sum(_remove(path) for path in paths))
+
+    async def weigh(self, job_ids: Iterable[str], *, digests: Iterable[str] = ()) -> Weight:
+        """How much is kept of these jobs and references."""
+        names = [(Shelf.ORIGINALS, original_name(job_id)) for job_id in job_ids]
+        names += [(Shelf.REFERENCES, digest) for digest in digests]
+        return await asyncio.to_thread(self._weigh, names) if self.keeps else Weight()
 
     async def step(self) -> int:
         """Remove what is too old and, oldest first, what is too much; how many files went."""
@@ -185,6 +200,14 @@ class Keeper:
         except OSError:
             return None
         return path if at > self._oldest() else None
+
+    def _weigh(self, names: Iterable[tuple[Shelf, str]]) -> Weight:
+        found = [path for shelf, name in names if (path := self._find(shelf, name)) is not None]
+        sizes = []
+        for path in found:
+            with contextlib.suppress(OSError):  # it may have gone since
+                sizes.append(path.stat().st_size)
+        return Weight(files=len(sizes), size=sum(sizes))
 
     def _read(self, shelf: Shelf, name: str) -> bytes | None:
         path = self._find(shelf, name)

@@ -148,6 +148,11 @@ class Taste:
         return self.imagine_model if kind is Kind.IMAGINE else self.remix_model
 
 
+def storable(text: str) -> str:
+    """The text without what a database or the wire cannot hold: NUL, half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One picture as a person asked for it, complete and checked by `bot.catalog`."""

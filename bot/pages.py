@@ -74,6 +74,8 @@ class Panel:
     words: str
     picks: tuple[Pick, ...]
     toggles: tuple[Toggle, ...]
+    sparing: str
+    spared: tuple[Toggle, ...]
     reset: str
 
 
@@ -279,6 +281,11 @@ def panel(taste: Taste, offered: dict[Kind, tuple[Model, ...]], *, locale: str) 
                 Toggle("spoiler", _("Spoiler"), taste.spoiler),
                 Toggle("show_references", _("Show my images"), taste.show_references),
             ),
+            sparing=_("Others may not remix"),
+            spared=(
+                Toggle("spare_messages", _("My messages and pictures"), taste.spare_messages),
+                Toggle("spare_avatar", _("My avatar"), taste.spare_avatar),
+            ),
             reset=_("Reset"),
         )
 
@@ -336,6 +343,7 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
                 _("`private` shows a picture to you alone."),
                 _("`spoiler` blurs it until somebody clicks it."),
                 _("`/preferences` makes either your default."),
+                _("`/privacy` says what I keep about you, and erases it."),
             ),
             (
                 f"**{_('Where is my picture?')}**",

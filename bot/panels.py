@@ -16,8 +16,12 @@ from bot.pages import Page, Panel, Pick, Row, Toggle
 TURN_ID = rf"history:(?:back|on):(?P<page>\d{{1,6}}):(?P<sort>{'|'.join(Sort)}):(?P<text>.{{0,60}})"
 OPEN_ID = r"history:open"
 PICK_ID = r"taste:pick:(?P<field>(?:imagine|remix)_(?:ratio|model)|resolution)"
+PRIVACY_ID = r"privacy:(?P<verb>export|erase|really|keep):(?P<user>\d{1,20})"
 RULES_ID = r"rules:(?P<form>places|limits|words|pictures|log)"
-TOGGLE_ID = r"taste:turn:(?P<field>private|spoiler|show_references|reset):(?P<on>on|off)"
+TOGGLE_ID = (
+    r"taste:turn:(?P<field>private|spoiler|show_references|spare_messages|spare_avatar|reset)"
+    r":(?P<on>on|off)"
+)
 
 Box = discord.ui.Container[discord.ui.LayoutView]
 Actions = discord.ui.ActionRow[discord.ui.LayoutView]
@@ -103,10 +107,12 @@ def preferences(panel: Panel) -> discord.ui.LayoutView:
         box.add_item(discord.ui.TextDisplay(f"**{pick.label}**"))
         box.add_item(_actions(_pick(pick)))
     toggles = [_toggle(toggle) for toggle in panel.toggles]
+    box.add_item(_actions(*toggles))
+    box.add_item(discord.ui.TextDisplay(f"**{panel.sparing}**"))
     reset: discord.ui.Button[discord.ui.LayoutView] = discord.ui.Button(
         label=panel.reset, custom_id="taste:turn:reset:on"
     )
-    box.add_item(_actions(*toggles, reset))
+    box.add_item(_actions(*(_toggle(toggle) for toggle in panel.spared), reset))
     return _view(box)
 
 
@@ -142,14 +148,39 @@ def rules(lines: tuple[str, ...], buttons: tuple[tuple[str, str], ...]) -> disco
     return _view(box)
 
 
+def privacy(
+    lines: tuple[str, ...], buttons: tuple[tuple[str, str], ...], *, user_id: int
+) -> discord.ui.LayoutView:
+    """What is kept about a person, with the buttons that are theirs alone: verb and label."""
+    box = _told(lines)
+    pressed: list[discord.ui.Button[discord.ui.LayoutView]] = [
+        discord.ui.Button(
+            label=label,
+            custom_id=f"privacy:{verb}:{user_id}",
+            style=discord.ButtonStyle[_STYLES.get(verb, "secondary")],
+        )
+        for verb, label in buttons
+    ]
+    if pressed:
+        box.add_item(_actions(*pressed))
+    return _view(box)
+
+
+_STYLES = {"really": "danger"}
+
+
 def paragraphs(lines: tuple[str, ...]) -> discord.ui.LayoutView:
     """Plain words, one below the other."""
+    return _view(_told(lines))
+
+
+def _told(lines: tuple[str, ...]) -> Box:
     box: Box = discord.ui.Container()
     for line in lines:
         if box.children:
             box.add_item(discord.ui.Separator(visible=False))
         box.add_item(discord.ui.TextDisplay(line))
-    return _view(box)
+    return box
 
 
 def _actions(*items: discord.ui.Item[discord.ui.LayoutView]) -> Actions:

@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -134,6 +134,11 @@ class Past:
                 for job in (pages.first_picture(reply),)
             )
             return pages.page(found, rows, size=SIZE, sort=sort, text=text)
+
+    def forget(self, job_ids: Iterable[str]) -> None:
+        """Their person was erased: thumbnails of these jobs go."""
+        for job_id in job_ids:
+            self._thumbnails.pop(job_id, None)
 
     async def find(self, viewer: Viewer, given: str) -> str | Complaint:
         """The id of the viewer's own reply that is meant, or why that is not clear."""

@@ -7,12 +7,13 @@ import asyncio
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.catalog import Complaint
+from bot.clock import Clock
 from bot.i18n import N_
 from bot.ledger import history, people
 from bot.ledger.ledger import Ledger, LedgerError
@@ -30,8 +31,13 @@ RESOLVE_LIMIT = timedelta(seconds=1)
 _TOKEN = re.compile(r"recent:(?P<reply>[a-z2-7]{16})")
 
 
+# Another process, or an operator, may have erased them.
+FRESH = timedelta(minutes=5)
+
+
 @dataclass(slots=True)
 class _Memory:
+    until: datetime
     sayings: Sayings = field(default_factory=Sayings)
     stale: bool = True
 
@@ -39,8 +45,9 @@ class _Memory:
 class Recent:
     """The door of the cogs to what a person said last."""
 
-    def __init__(self, *, ledger: Ledger) -> None:
+    def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
+        self._clock = clock
         self._known: OrderedDict[int, _Memory] = OrderedDict()
         self._loading: dict[int, asyncio.Task[None]] = {}
 
@@ -58,6 +65,21 @@ class Recent:
         """The person asked for something: what is known of them is not all any more."""
         if user_id in self._known:
             self._known[user_id].stale = True
+
+    def forget(self, user_id: int) -> None:
+        """The person was erased: what is known of them goes, also what is being looked up."""
+        self._known.pop(user_id, None)
+        loading = self._loading.pop(user_id, None)
+        if loading is not None:
+            loading.cancel()
+
+    async def step(self) -> int:
+        """Forget what is not fresh any more. Returns whose words that were, in number."""
+        now = self._clock()
+        old = [user_id for user_id, memory in self._known.items() if memory.until <= now]
+        for user_id in old:
+            del self._known[user_id]
+        return len(old)
 
     async def resolve(self, user_id: int, text: str) -> str | Complaint:
         """The prompt that a chosen suggestion stands for; any other text is the prompt itself."""
@@ -81,7 +103,9 @@ class Recent:
         return prompt
 
     async def _sayings(self, user_id: int) -> Sayings:
-        memory = self._known.setdefault(user_id, _Memory())
+        memory = self._known.get(user_id)
+        if memory is None or memory.until <= self._clock():
+            memory = self._known[user_id] = _Memory(until=self._clock() + FRESH)
         self._known.move_to_end(user_id)
         while len(self._known) > PEOPLE:
             self._known.popitem(last=False)
@@ -101,7 +125,8 @@ class Recent:
             memory.stale = True
             log.warning("recent.not_loaded", user=user_id, cause=str(error))
         finally:
-            del self._loading[user_id]
+            if self._loading.get(user_id) is asyncio.current_task():
+                del self._loading[user_id]
 
 
 def token(said: Said) -> str:

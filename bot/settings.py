@@ -5,7 +5,6 @@ test.
 """
 
 import re
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -216,6 +215,17 @@ class Settings(BaseModel):
         le=10_000_000,
         description="Disk space for what is kept; the oldest goes first.",
     )
+    retention_days: int = Field(
+        default=365,
+        ge=0,
+        le=3650,
+        description="Days after which finished requests are forgotten: prompts, who asked, what "
+        "was kept. 0: never. A server's moderators can only shorten it.",
+    )
+    privacy_url: str = Field(
+        default="", description="Address of your privacy policy, https: /privacy links to it."
+    )
+    terms_url: str = Field(default="", description="The same for your terms of use.")
     public_url: str = Field(
         default="",
         description="This process's address as HiAPI reaches it, https. Given, HiAPI calls back "
@@ -322,6 +332,11 @@ class Settings(BaseModel):
             return value
         return addresses.plain(value, example="https://easel.example.net", travels="callbacks")
 
+    @field_validator("privacy_url", "terms_url")
+    @classmethod
+    def _page(cls, value: str) -> str:
+        return value and addresses.page(value)
+
     @field_validator("hiapi_webhook_secret")
     @classmethod
     def _signing_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -382,16 +397,3 @@ class Settings(BaseModel):
         if password := _PASSWORD.match(self.database_url):
             found |= {password[1], unquote(password[1])}
         return frozenset(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """Where the database and the kept files are, and how to speak of them."""
-
-    database_url: str = field(repr=False)
-    keep_folder: Path
-    keep_originals_days: int
-    keep_megabytes: int
-    log_level: str
-    log_format: str
-    secrets: frozenset[str] = field(repr=False)

@@ -30,10 +30,15 @@ PEOPLE = 5_000
 # Ids of so many who chose something are kept (about 7 MB); of more, the ledger is asked for all.
 CHOOSERS = 100_000
 # What may not be seen can be shown later; what was seen cannot be taken back.
-UNREADABLE = Taste(private=True)
+UNREADABLE = Taste(private=True, spare_messages=True, spare_avatar=True)
 
 _TROUBLE = Complaint(
     N_("The bot cannot reach your defaults right now."), N_("Please try again in a minute.")
+)
+# Whoever reads it is told no more than that: neither who chose what, nor when.
+_SPARED = Complaint(
+    N_("This picture is not there to be remixed by others."),
+    N_("Please choose another one, or hand an image of your own in with /remix."),
 )
 
 
@@ -105,6 +110,23 @@ class Tastes:
             log.error("tastes.not_written", user=user_id, cause=str(error))
             return _TROUBLE
         return self._know(user_id, Taste())
+
+    def forget(self, user_id: int) -> None:
+        """The person was erased: they chose nothing, whatever is being looked up."""
+        self._know(user_id, Taste())
+        if self._choosers is not None:
+            self._choosers -= {user_id}
+
+    async def spares(self, user_id: int, others: str | None) -> Complaint | None:
+        """Why nobody else may remix this person's `messages` or `avatars`, or None.
+
+        Where that cannot be read they are spared: what was sent away cannot be taken back.
+        """
+        if others is None:
+            return None
+        taste = await self.of(user_id)
+        spared = taste.spare_messages if others == "messages" else taste.spare_avatar
+        return _SPARED if spared else None
 
     async def _load(self, user_id: int) -> Taste:
         asked_at = self._clock()

@@ -15,7 +15,7 @@ task that ended without a callback, it stops trusting them until the next one co
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import hiapi
@@ -142,12 +142,12 @@ class Tracker:
         return len(self._live) - known
 
     def add(self, job: Job) -> None:
-        """Begin to watch a job that has a task."""
+        """Begin to watch a job that has a task, without its words: they may be erased elsewhere."""
         if job.task_id is None or job.submitted_at is None or job.task_id in self._live:
             return
         self._rank += 1
         watched = Watched(
-            job=job,
+            job=job.evolve(body=None, request=replace(job.request, prompt="", references=())),
             task_id=job.task_id,
             rank=self._rank,
             submitted_at=job.submitted_at,

@@ -120,7 +120,12 @@ async def _cancel(interaction: Interaction, intake: Intake, reply_id: str) -> No
 
 async def _delete(interaction: Interaction, intake: Intake, reply_id: str) -> None:
     moderates = interaction.guild_id is not None and interaction.permissions.manage_messages
-    complaint = None if moderates else await intake.own(reply_id, user_id=interaction.user.id)
+    complaint = None
+    if not moderates:
+        asked = interaction.message.interaction_metadata if interaction.message else None
+        complaint = await intake.own(
+            reply_id, user_id=interaction.user.id, asked_by=asked.user.id if asked else None
+        )
     if complaint is not None:
         await whisper(interaction, complaint)
         return

@@ -3,8 +3,6 @@
 It owns the form and its way back into a request; it never decides what may be asked for.
 """
 
-import re
-
 import discord
 from discord import app_commands
 
@@ -15,14 +13,14 @@ from bot.intake import Intake
 from bot.media import Media
 from bot.model import Kind, Reference, Request
 from bot.render import Verb
-from cogs import asking, finding, remix_form
+from bot.tastes import Tastes
+from cogs import asking, finding, remix_form, sparing
 from cogs.finding import Found
 from cogs.forms import Filled
-from cogs.interactions import Interaction, place, whisper
-from cogs.offers import Offers
+from cogs.interactions import Interaction, whisper
+from cogs.offers import Offers, delivered
+from cogs.sparing import Whose
 
-# How delivery names a card's pictures, which may stand beside the images they were made from.
-_DELIVERED = re.compile(r"(?:SPOILER_)?[a-z2-7]{6}-\d\.\w+")
 _OLD = Complaint(
     N_("This form is too old, or the bot was restarted."),
     N_("Nothing was started. Open the form again from the Apps menu of the message."),
@@ -36,9 +34,8 @@ _GONE = Complaint(
 class Remixing:
     """What the menus, the button and the form do; its methods are their answers."""
 
-    def __init__(self, *, intake: Intake, media: Media) -> None:
-        self._intake = intake
-        self._media = media
+    def __init__(self, *, intake: Intake, media: Media, tastes: Tastes) -> None:
+        self._intake, self._media, self._tastes = intake, media, tastes
         self._offers = Offers(clock=intake.clock)
         self.menus = (
             app_commands.ContextMenu(name=N_("Remix"), callback=self.remix_message),
@@ -48,38 +45,41 @@ class Remixing:
     async def remix_message(self, interaction: Interaction, message: discord.Message) -> None:
         """The images of any message that a person sees."""
         found = finding.images(message, media=self._media)
-        # The bot's answer to a command is the message of whoever typed that.
-        asked = message.interaction_metadata
-        own = interaction.user in (message.author, asked and asked.user)
-        others = None if own else "messages"
-        await self._open(interaction, found, private=message.flags.ephemeral, others=others)
+        whose = Whose(sparing.author(message), sparing.MESSAGES)
+        await self._open(interaction, found, whose, private=message.flags.ephemeral)
 
     async def remix_avatar(
         self, interaction: Interaction, person: discord.Member | discord.User
     ) -> None:
         """A person's avatar here: the server's own, else theirs, else the one Discord gives."""
         found = finding.avatar(person, media=self._media)
-        others = None if person.id == interaction.user.id else "avatars"
-        await self._open(interaction, (found,) if found else (), private=False, others=others)
+        whose = Whose(person.id, sparing.AVATARS)
+        await self._open(interaction, (found,) if found else (), whose, private=False)
 
     async def press(self, interaction: Interaction, reply_id: str) -> None:
         """Remix this: the pictures of a finished card, which comes along with the press."""
-        pictures = self._delivered(interaction)
+        pictures = delivered(interaction, media=self._media)
         private = interaction.message is not None and interaction.message.flags.ephemeral
-        await self._open(interaction, pictures, private=private, reply_id=reply_id)
+        whose = await sparing.asker(interaction, reply_id, self._intake)
+        await self._open(interaction, pictures, whose, private=private, reply_id=reply_id)
 
     async def submitted(self, interaction: Interaction, filled: Filled) -> None:
         """The form came back: a request, or the person's words with the reason why not."""
         typed = filled.texts.get(remix_form.PROMPT, "")
         key, _sep, reply_id = filled.about.partition("-")
         if reply_id:
-            offered, missing = _usable(self._delivered(interaction)), _GONE
+            offered, missing = _usable(delivered(interaction, media=self._media)), _GONE
+            whose = await sparing.asker(interaction, reply_id, self._intake)
         else:
-            offered, missing = self._offers.find(key, user_id=interaction.user.id), _OLD
+            (offered, whose), missing = self._offers.find(key, user_id=interaction.user.id), _OLD
         chosen = filled.choices.get(remix_form.IMAGES) or ("0",)
         picked = [offered[int(n)] for n in chosen if int(n) < len(offered)]
         if len(picked) < len(chosen):
             await whisper(interaction, missing, typed=typed)
+            return
+        may = await sparing.allowed(interaction, whose, intake=self._intake, tastes=self._tastes)
+        if isinstance(may, Complaint):
+            await whisper(interaction, may, typed=typed)
             return
         given = filled.files.get(remix_form.MORE, ())
         model = self._intake.catalog.remix
@@ -113,13 +113,13 @@ class Remixing:
         self,
         interaction: Interaction,
         found: tuple[Found, ...],
+        whose: Whose,
         *,
         private: bool,
         reply_id: str = "",
-        others: str | None = None,
     ) -> None:
         usable = _usable(found)
-        house = await self._intake.opens(place(interaction), others=others)
+        house = await sparing.allowed(interaction, whose, intake=self._intake, tastes=self._tastes)
         if not usable and not isinstance(house, Complaint):
             nothing = _GONE if reply_id else finding.NOTHING
             house = next((each.problem for each in found if each.problem), nothing)
@@ -127,7 +127,9 @@ class Remixing:
             await whisper(interaction, house)
             return
         # What a card shows comes along with the form; other images have no room in its id.
-        key = "" if reply_id else self._offers.keep(usable, user_id=interaction.user.id)
+        key = ""
+        if not reply_id:
+            key = self._offers.keep(usable, user_id=interaction.user.id, whose=whose)
         with i18n.use(str(interaction.locale)):
             form = remix_form.RemixForm(
                 f"{key}-{reply_id}",
@@ -138,12 +140,6 @@ class Remixing:
                 house=house,
             )
         await interaction.response.send_modal(form)
-
-    def _delivered(self, interaction: Interaction) -> tuple[Found, ...]:
-        """The pictures of the card that was pressed, with the addresses they have now."""
-        message = interaction.message
-        found = finding.images(message, media=self._media) if message is not None else ()
-        return tuple(each for each in found if _DELIVERED.fullmatch(each.filename)) or found
 
 
 def _usable(found: tuple[Found, ...]) -> tuple[Found, ...]:

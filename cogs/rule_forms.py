@@ -20,7 +20,7 @@ from cogs.forms import add as _add
 FIELDS = {
     "places": ("channels", "roles"),
     "limits": ("caps", "member_caps", "role_caps"),
-    "words": ("blocked_words",),
+    "words": ("blocked_words", "retention_days"),
     "pictures": (
         *("imagine_ratio", "remix_ratio", "resolution"),
         *("private", "hands", "remix_messages", "remix_avatars"),
@@ -30,7 +30,7 @@ FIELDS = {
 TITLES = {
     "places": N_("Places and roles"),
     "limits": N_("Limits"),
-    "words": N_("Words"),
+    "words": N_("Words and memory"),
     "pictures": N_("Pictures"),
     log_form.NAME: log_form.TITLE,
 }
@@ -74,6 +74,9 @@ def form(name: str, house: House, catalog: Catalog, *, locale: str) -> Form:
             )
             said = _("One a line. Write word* for all that begins like it.")
             _add(made, _("Words that are not allowed"), words, said)
+            said = _("Fewer than the bot's own count; empty for as everywhere.")
+            days = _text("days", str(house.retention_days or ""))
+            _add(made, _("Days until requests are forgotten"), days, said)
         else:
             _pictures(made, house, catalog)
         return made
@@ -93,7 +96,7 @@ def rules(filled: Filled, house: House) -> dict[str, Any] | Complaint:
             role=texts.get("cap", ""),
         )
     if filled.name == "words":
-        return charter.words(texts.get("words", ""))
+        return charter.words(texts.get("words", ""), days=texts.get("days", ""))
     ticked = choices.get("options", ())
     picked = {name: choices.get(name, (DEFAULT,))[0] for name in FIELDS["pictures"][:3]}
     return {

@@ -102,41 +102,39 @@ def top(conn: sa.Connection, *, prefix: str, period: str, limit: int) -> list[tu
     return [(scope, Spent(*counted)) for scope, *counted in found]
 
 
-def fold(conn: sa.Connection, *, before: str, user_id: int | None = None) -> int:
-    """Let past accounts of persons become nobody's: those of one, or of all. Returns how many.
+def past(
+    conn: sa.Connection, *, before: str, user_id: int | None = None, limit: int | None = None
+) -> list[Account]:
+    """Accounts of persons, or of one, in periods that begin before `before` (a month)."""
+    theirs = _ANYBODYS if user_id is None else of_person(user_id)
+    found = sa.select(spending.c.scope, spending.c.period).where(spending.c.period < before, theirs)
+    ordered = found.order_by(spending.c.period, spending.c.scope).limit(limit)
+    return [Account(*row) for row in conn.execute(ordered)]
 
-    Periods that begin before `before` (a month) are past. What nobody spent adds up as before.
+
+def fold(conn: sa.Connection, accounts: Sequence[Account]) -> int:
+    """Let these accounts of persons become nobody's; how many there were.
+
+    What nobody spent adds up as before, also where several do this at once: an account is added by
+    whoever takes it away.
     """
-    past = sa.select(spending).where(spending.c.period < before)
-    found = [
-        row
-        for row in conn.execute(past.where(spending.c.scope.like("%:%"))).all()
-        if _folded(row.scope) not in (None, row.scope)
-        and (user_id is None or row.scope.endswith(f":{user_id}"))
-    ]
-    for row in found:
-        account = {"scope": _folded(row.scope), "period": row.period}
-        conn.execute(_ADD[conn.dialect.name], account)
-        conn.execute(
-            sa.update(spending)
-            .where(spending.c.scope == account["scope"], spending.c.period == row.period)
-            .values(
-                pictures=spending.c.pictures + row.pictures,
-                micros=spending.c.micros + row.micros,
-                attempts=spending.c.attempts + row.attempts,
-            )
-        )
-        gone = (spending.c.scope == row.scope) & (spending.c.period == row.period)
-        conn.execute(sa.delete(spending).where(gone))
-    return len(found)
+    folded = 0
+    for account in accounts:
+        taken = conn.execute(_TAKE, {"this": account.scope, "then": account.period}).one_or_none()
+        if taken is None:
+            continue
+        folded += 1
+        nobodys = account.scope.rpartition(":")[0] + ":0"
+        conn.execute(_ADD[conn.dialect.name], {"scope": nobodys, "period": account.period})
+        conn.execute(_PUT, {"this": nobodys, "then": account.period, **taken._asdict()})
+    return folded
 
 
-def _folded(scope: str) -> str | None:
-    """The scope that a person's past becomes part of; None if it is nobody's."""
-    kind, *rest = scope.split(":")
-    if kind == "member":
-        return f"member:{rest[0]}:0"
-    return "person:0" if kind == "person" else None
+def of_person(user_id: int) -> sa.ColumnElement[bool]:
+    """Whether an account is this person's."""
+    return sa.or_(
+        spending.c.scope == f"person:{user_id}", spending.c.scope.like(f"member:%:{user_id}")
+    )
 
 
 def _raise(
@@ -247,9 +245,26 @@ _ADD = {
     )
     for dialect, insert in INSERTS.items()
 }
+_ANYBODYS = sa.or_(
+    sa.and_(spending.c.scope.like("member:%"), spending.c.scope.not_like("member:%:0")),
+    sa.and_(spending.c.scope.like("person:%"), spending.c.scope != "person:0"),
+)
+_ONE = (spending.c.scope == sa.bindparam("this", type_=sa.String)) & (
+    spending.c.period == sa.bindparam("then", type_=sa.String)
+)
 _COUNTED = (spending.c.pictures, spending.c.micros, spending.c.attempts)
 _SPENT = prepared(
     sa.select(*_COUNTED).where(
         spending.c.scope == sa.bindparam("scope"), spending.c.period == sa.bindparam("period")
+    )
+)
+_TAKE = sa.delete(spending).where(_ONE).returning(*_COUNTED)
+_PUT = (
+    sa.update(spending)
+    .where(_ONE)
+    .values(
+        pictures=spending.c.pictures + _PICTURES,
+        micros=spending.c.micros + _MICROS,
+        attempts=spending.c.attempts + _ATTEMPTS,
     )
 )

@@ -99,12 +99,13 @@ def _settle(path: Path) -> None:
         os.close(handle)
 
 
-def sweep(path: Path) -> bool:
+def sweep(path: Path, *, wait_ms: int = SWEEP_WAIT_MS) -> bool:
     """Move the log of changes into the file and empty it: it still holds what was erased.
 
-    False if another connection was in the way for too long; then it is done at the bot's end.
+    False if another connection was in the way for `wait_ms`, in which nobody else can write; then
+    it is done at the bot's end.
     """
-    with closing(sqlite3.connect(path, timeout=SWEEP_WAIT_MS / 1000)) as conn:
+    with closing(sqlite3.connect(path, timeout=wait_ms / 1000)) as conn:
         try:
             busy, _, _ = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.OperationalError:  # a checkpoint of another process is under way

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.ledger import rows
+from bot.ledger.privacy import ANONYMOUS
 from bot.ledger.schema import jobs, replies
 from bot.model import Delivery, End, Kind, Reply, Sort, State
 
@@ -129,6 +130,7 @@ def _visible(*, viewer_id: int | None, guild_id: int | None) -> sa.ColumnElement
         replies.c.private.is_(False),
         replies.c.delivery == Delivery.DELIVERED,
         replies.c.guild_id == guild_id if guild_id is not None else sa.false(),
+        replies.c.user_id != ANONYMOUS,
     )
     mine = replies.c.user_id == viewer_id if viewer_id is not None else sa.false()
     return sa.and_(replies.c.delivery != Delivery.WITHDRAWN, sa.or_(mine, public))

@@ -30,7 +30,7 @@ class Instant(sa.types.TypeDecorator[datetime]):
     impl = sa.BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> int | None:
+    def process_bind_param(self, value: datetime | None, _dialect: object) -> int | None:
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: Any, _dialect: sa.Dialect) -> datetime | None:

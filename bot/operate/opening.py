@@ -26,7 +26,7 @@ def fail(sentence: str, *, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def storage() -> settings.Storage:
+def storage() -> environment.Storage:
     """Where the database is. Ends the command with 2 if that cannot be read."""
     try:
         read = environment.load_storage()

@@ -10,15 +10,14 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot import clock, images
-from bot.keeper import Keeper, Shelf, original_name
+from bot import clock, dossiers
+from bot.dossiers import LINES
+from bot.environment import Storage
+from bot.keeper import Keeper
 from bot.ledger import files, privacy
 from bot.ledger.files import Progress
 from bot.ledger.privacy import Erased
 from bot.operate import opening
-from bot.settings import Storage
-
-LINES = "easel.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +60,12 @@ async def _pack(
     packed: zipfile.ZipFile, keeper: Keeper, kept: privacy.Files, *, progress: Progress
 ) -> int:
     """The kept files under names that the records tell; one at a time is in memory."""
-    wanted = [(Shelf.ORIGINALS, job_id, original_name(job_id)) for job_id in kept.job_ids]
-    wanted += [(Shelf.REFERENCES, digest, digest) for digest in kept.digests]
+    wanted = [*dossiers.kept_names(kept)]
     count = 0
     for done, (shelf, told, name) in enumerate(wanted, start=1):
         data = await keeper.read(shelf, name)
         if data is not None:
-            kind = images.sniff(data[: images.HEAD_BYTES]) or "bin"
-            packed.writestr(f"{shelf}/{told}.{kind}", data, zipfile.ZIP_STORED)
+            packed.writestr(dossiers.entry(shelf, told, data), data, zipfile.ZIP_STORED)
             count += 1
         progress(done, len(wanted))
     return count

@@ -212,11 +212,14 @@ async def test_a_persons_past_becomes_nobodys_and_adds_up(ledger):
     others = [Account("bot", "2026-02"), Account("server:1", "2026-02")]
     for account in (*past, *now, *others, Account("person:2", "2026-02")):
         await reserve(ledger, limit(account), pictures=3, micros=5)
-    assert await ledger.run(budgets.fold, user_id=2, before="2026-03") == 2
+    mine = await ledger.run(budgets.past, user_id=2, before="2026-03")
+    assert await ledger.run(budgets.fold, mine) == 2
     assert await spent(ledger, past[0]) == Spent()
     assert (await spent(ledger, past[2])).pictures == 6
     assert (await spent(ledger, Account("person:0", "2026-02"))).micros == 5
     for account in (past[1], *now, *others):
         assert (await spent(ledger, account)).pictures == 3
-    assert await ledger.run(budgets.fold, before="2026-03") == 1
+    rest = await ledger.run(budgets.past, before="2026-03")
+    assert await ledger.run(budgets.fold, rest) == 1
+    assert await ledger.run(budgets.fold, [*mine, *rest]) == 0
     assert (await spent(ledger, past[2])).pictures == 9

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, deliveries, files, hearing, privacy, schema, verbs
+from bot.ledger import asks, deliveries, files, hearing, privacy, schema, servers, verbs
 from bot.model import Delivery, End, Outcome, Picture, Reference, State
 from tests import build
 
@@ -169,10 +169,15 @@ async def test_a_person_gets_everything_but_what_opens_something(ledger):
     await queued(ledger, asked())
     await queued(ledger, asked(OTHER))
     await ledger.run(lambda conn: conn.execute(sa.insert(schema.preferences).values(likes(ME))))
+    who = {"guild_id": 33, "now": NOW}
+    await ledger.run(servers.block, **who, user_id=ME, reason="spam", by_user=OTHER)
+    await ledger.run(servers.block, **who, user_id=OTHER, reason="spam", by_user=ME)
+    await ledger.run(servers.change, 33, user_id=ME, rules={"private": True}, now=NOW)
     lines = await ledger.run(privacy.records, ME, now=NOW)
     told = [json.loads(line) for line in lines]
     assert [line["record"] for line in told] == [
-        *("about", "preferences", "replies", "replies", "jobs", "jobs"),
+        *("about", "preferences", "changes", "blocks", "replies", "replies", "jobs", "jobs"),
+        *("spending", "spending"),
     ]
     assert str(OTHER) not in "".join(lines)
     assert "secret-token" not in "".join(lines)

@@ -149,9 +149,12 @@ async def test_a_reply_that_the_bot_forgot(studio):
     assert refusal(pressed) == (
         "**The bot does not remember this picture.**\nAsk for it again with a command."
     )
-    pressed = await press(studio, first, "Delete")
+    pressed = await press(studio, first, "Delete", who=studio.someone("stranger"))
     assert refusal(pressed).startswith("**This picture is not yours to delete.**")
     assert await replies(studio) == 1
+    # Whose command it answers Discord still knows.
+    await press(studio, first, "Delete")
+    assert studio.messages() == []
 
 
 # --- again, with images ---------------------------------------------------------------------------

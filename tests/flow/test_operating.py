@@ -158,11 +158,13 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
     # Everything of a person, handed out and erased.
     user = str(shown.user_id)
     status, printed = await easel(scene, "export", "--user", user)
-    assert (status, "2 records, 1 files" in printed) == (0, True), printed
+    assert (status, "4 records, 1 files" in printed) == (0, True), printed
     with zipfile.ZipFile(scene.folder / f"easel-{user}.zip") as packed:
         assert packed.read(f"originals/{job}.png") == next(iter(kept)).read_bytes()
         lines = [json.loads(line) for line in packed.read("easel.jsonl").splitlines()]
-    assert [line["record"] for line in lines] == ["about", "replies", "jobs"]
+    assert [line["record"] for line in lines] == [
+        *("about", "replies", "jobs", "spending", "spending")
+    ]
     status, printed = await easel(scene, "erase", "--user", user)
     assert (status, scene.jobs[0]["user_id"]) == (1, shown.user_id), "it asks first"
     status, printed = await easel(scene, "erase", "--user", user, "--yes")

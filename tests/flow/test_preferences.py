@@ -270,9 +270,9 @@ async def test_help_is_short_and_names_every_command(studio):
     assert result.ephemeral
     shown = Shown(result)
     assert characters({"components": shown.message.components}) < 2000
-    for command in ("imagine", "remix", "history", "job", "preferences", "usage"):
+    for command in ("imagine", "remix", "history", "job", "preferences", "privacy", "usage"):
         assert f"`/{command}" in shown.text
     # Its examples are such as can be typed.
-    assert {"imagine", "remix", "history", "job", "preferences", "usage", "help"} == set(
+    assert {"imagine", "remix", "history", "job", "preferences", "privacy", "usage", "help"} == set(
         studio.member.available_commands(studio.channel)
     )

@@ -14,7 +14,7 @@ RED = image("red")
 FORMS = {
     "places": "Places and roles",
     "limits": "Limits",
-    "words": "Words",
+    "words": "Words and memory",
     "pictures": "Pictures",
     "log": "Log channel",
 }
@@ -160,6 +160,18 @@ async def test_words(studio, moderator):
     _, result = await fill(studio, moderator, "words", words=many)
     assert "These are too many words." in result.followups[0].content
     assert len((await house(studio)).blocked_words) == 2
+
+
+async def test_days_until_requests_are_forgotten(studio, moderator):
+    shown, _ = await fill(studio, moderator, "words", words="badword", days=" 30 ")
+    assert "**Requests are forgotten**: after 30 days" in shown.text
+    assert (await house(studio)).retention_days == 30
+    assert field(await opened(shown, moderator, "words"), "days")["value"] == "30"
+    _, result = await fill(studio, moderator, "words", words="badword", days="ever")
+    assert "The bot cannot read this number of days." in result.followups[0].content
+    shown, _ = await fill(studio, moderator, "words", words="badword")
+    assert "**Requests are forgotten**: as everywhere" in shown.text
+    assert (await house(studio)).retention_days is None
 
 
 # More than one ------------------------------------------------------------------------------------

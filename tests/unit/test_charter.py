@@ -116,3 +116,15 @@ def test_a_mark_tells_of_these_rules_and_no_others():
     assert one.mark(["private"]) != House().mark(["private"])
     assert one.mark(["roles"]) == House().mark(["roles"])
     assert House.load(FULL.dump()).mark(charter.NAMES) == FULL.mark(charter.NAMES)
+
+
+@pytest.mark.parametrize(
+    ("typed", "days"), [("", None), ("  ", None), ("1", 1), (" 30 ", 30), ("3650", 3650)]
+)
+def test_days_until_requests_are_forgotten(typed, days):
+    assert charter.words("", days=typed) == {"blocked_words": (), "retention_days": days}
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "1.5", "3651", "1" * 5000, "week", "\u0663", "1 2"])
+def test_days_that_are_none_are_refused(typed):
+    assert isinstance(charter.words("fox", days=typed), Complaint)

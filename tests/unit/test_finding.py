@@ -7,6 +7,7 @@ from bot import fetch
 from bot.media import Media, Trouble
 from cogs import finding
 from cogs.offers import KEPT, LIFE, Offers
+from cogs.sparing import Whose
 from tests.flow.studio import MovedClock, image
 
 CDN = "https://cdn.discordapp.com/attachments/5"
@@ -372,21 +373,25 @@ async def test_an_image_is_read_as_it_is():
 # --- what an open form offers ---------------------------------------------------------------------
 
 
+NOTHING = ((), Whose())
+
+
 def test_an_offer_is_for_the_person_who_opened_the_form_and_for_half_an_hour():
     clock = MovedClock()
     offers, images = Offers(clock=clock), found(attachments=[attachment()])
-    key = offers.keep(images, user_id=1)
-    assert offers.find(key, user_id=1) == images
-    assert offers.find(key, user_id=2) == ()
-    assert offers.find("other", user_id=1) == ()
+    whose = Whose(7, "messages")
+    key = offers.keep(images, user_id=1, whose=whose)
+    assert offers.find(key, user_id=1) == (images, whose)
+    assert offers.find(key, user_id=2) == NOTHING
+    assert offers.find("other", user_id=1) == NOTHING
     clock.move(LIFE.total_seconds())
-    assert offers.find(key, user_id=1) == images
+    assert offers.find(key, user_id=1) == (images, whose)
     clock.move(1)
-    assert offers.find(key, user_id=1) == ()
+    assert offers.find(key, user_id=1) == NOTHING
 
 
 def test_the_oldest_offers_go_first():
     offers, images = Offers(clock=MovedClock()), found(attachments=[attachment()])
-    keys = [offers.keep(images, user_id=1) for _ in range(KEPT + 1)]
-    assert offers.find(keys[0], user_id=1) == ()
-    assert all(offers.find(key, user_id=1) for key in keys[1:])
+    keys = [offers.keep(images, user_id=1, whose=Whose()) for _ in range(KEPT + 1)]
+    assert offers.find(keys[0], user_id=1) == NOTHING
+    assert all(offers.find(key, user_id=1)[0] for key in keys[1:])

@@ -334,3 +334,30 @@ def test_every_setting_named_like_a_secret_is_kept_like_one():
 def test_the_settings_cannot_be_changed(load):
     with pytest.raises(pydantic.ValidationError):
         load(**REQUIRED).web_port = 1
+
+
+@pytest.mark.parametrize("name", ["PRIVACY_URL", "TERMS_URL"])
+class TestPages:
+    @pytest.mark.parametrize(
+        "address", ["https://example.net/privacy", "https://example.net/p?lang=en#top", ""]
+    )
+    def test_pages_that_people_are_sent_to(self, load, name, address):
+        assert getattr(load(**REQUIRED, **{name: address}), name.lower()) == address
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            *(
+                "http://example.net/privacy",
+                "example.net",
+                "https://",
+                "https://[x",
+                "mailto:a@b.c",
+            ),
+            *("https://example.net/a)b", "https://example.net/a b", "https://example.net/<b>"),
+            *("https://example.net/ü", "https://example.net:0/", "javascript:alert(1)"),
+        ],
+    )
+    def test_pages_that_would_not_open_or_would_end_the_link(self, load, name, address):
+        with pytest.raises(SettingsError, match=f"{name} must be an https address"):
+            load(**REQUIRED, **{name: address})
