@@ -32,9 +32,10 @@ def reserve(
     raised = _raise(conn, limits, own, pictures=pictures, micros=micros)
     rest = [limit for limit in limits if limit.account not in raised]
     if rest:
+        missing = sorted((limit.account for limit in rest), key=_order)
         conn.execute(
             _ADD[conn.dialect.name],
-            [{"scope": each.account.scope, "period": each.account.period} for each in rest],
+            [{"scope": each.scope, "period": each.period} for each in missing],
         )
         raised |= _raise(conn, rest, own, pictures=pictures, micros=micros)
         rest = [limit for limit in rest if limit.account not in raised]
@@ -75,10 +76,9 @@ def give_back(
     None falls below zero: what an earlier version reserved is not on all of these accounts.
     """
     if accounts:
-        values: dict[str, Any] = {"pictures": pictures, "micros": micros, "attempts": attempts}
-        for number, account in enumerate(accounts):
-            values |= {f"scope{number}": account.scope, f"period{number}": account.period}
-        conn.execute(_lower(len(accounts)), values)
+        _lock(conn, accounts)
+        counted = {"pictures": pictures, "micros": micros, "attempts": attempts}
+        conn.execute(_lower(len(accounts)), counted | _named(accounts))
 
 
 def spent(conn: sa.Connection, account: Account) -> Spent:
@@ -146,18 +146,38 @@ def _raise(
     micros: int,
 ) -> set[Account]:
     """Raise the counters that stay within their limits; which ones those were."""
-    values: dict[str, Any] = {"pictures": pictures, "micros": micros}
+    if not limits:
+        return set()
+    accounts = [limit.account for limit in limits]
+    _lock(conn, accounts)
+    values: dict[str, Any] = {"pictures": pictures, "micros": micros, **_named(accounts)}
     values |= {"own_scope": own and own.scope, "own_period": own and own.period}
     for number, limit in enumerate(limits):
         values |= {
-            f"scope{number}": limit.account.scope,
-            f"period{number}": limit.account.period,
             f"pictures{number}": limit.pictures,
             f"micros{number}": limit.micros,
             f"attempts{number}": limit.attempts,
         }
     found = conn.execute(_guarded(len(limits)), values)
     return {Account(row.scope, row.period) for row in found}
+
+
+def _lock(conn: sa.Connection, accounts: Sequence[Account]) -> None:
+    """Wait for these accounts in one order for all, where they are locked one by one.
+
+    PostgreSQL locks what a statement changes as it comes upon it. Two that change the same
+    accounts would lock each other out, and whoever is acknowledged meanwhile waits for the second
+    that it takes to notice.
+    """
+    if len(accounts) > 1 and conn.dialect.name == "postgresql":
+        conn.execute(_locked(len(accounts)), _named(accounts)).all()
+
+
+def _named(accounts: Sequence[Account]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for number, account in enumerate(accounts):
+        values |= {f"scope{number}": account.scope, f"period{number}": account.period}
+    return values
 
 
 def _full(limit: Limit, so_far: Spent, *, pictures: int, micros: int) -> Full:
@@ -194,6 +214,16 @@ _TRIED = sa.case(
     ),
     else_=0,
 )
+
+
+@cache
+def _locked(count: int) -> sa.Executable:
+    return prepared(
+        sa.select(spending.c.scope)
+        .where(sa.or_(*(_is(number) for number in range(count))))
+        .order_by(spending.c.scope, spending.c.period)
+        .with_for_update()
+    )
 
 
 @cache
