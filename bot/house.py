@@ -6,19 +6,16 @@ It owns the fields, their defaults and their checks; it never reads or keeps the
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from confusable_homoglyphs import confusables  # type: ignore[import-untyped]
-
 from bot.allowance import Allowances, Caps
 from bot.catalog import Complaint
 from bot.i18n import N_
 from bot.model import Kind
+from bot.words import blocked
 
 WORDS_LIMIT = 200
 
@@ -137,70 +134,3 @@ class House:
             server=allowances.server.least(Caps.parse(self.caps)),
             member=allowances.member.least(self.caps_of(role_ids)),
         )
-
-
-# --- words ----------------------------------------------------------------------------------------
-
-# What stands for a letter where people write around a filter; some only between letters.
-_SIGNS = str.maketrans("013457@$", "oieastas")
-_INNER = re.compile(r"(?<=\w)[!|](?=\w)")
-_GAPS = re.compile(r"[\W_]+")
-_RUN = re.compile(r"(.)\1*")
-# Single letters set apart: s o, l.i.k.e, t-h-i-s.
-_APART = re.compile(r"(?<!\w)(?:\w[\W_]{1,3}){2,}\w(?!\w)")
-
-
-def blocked(text: str, words: Iterable[str]) -> bool:
-    """Whether one of the words stands in the text, also in disguise.
-
-    A word matches whole words; `*` at its end or beginning stands for more letters. Case, accents,
-    zero-width characters, look-alike letters of other scripts, digits and signs in place of
-    letters, stretched letters and l e t t e r s set apart are seen through. Words of scripts
-    without spaces match anywhere.
-    """
-    letters = _letters(text)
-    spaced = _GAPS.sub(" ", letters).strip()
-    apart = [_GAPS.sub("", found) for found in _APART.findall(letters)]
-    return any(_stands(word, spaced, apart) for word in words)
-
-
-def _stands(word: str, spaced: str, apart: Iterable[str]) -> bool:
-    core = _GAPS.sub(" ", _letters(word)).strip()
-    if not core:
-        return False
-    # Stretched letters are seen through, but a word with a double letter keeps it.
-    stretched = "".join(f"{re.escape(run[1])}{{{len(run[0])},}}" for run in _RUN.finditer(core))
-    before = "" if word.startswith("*") or _unspaced(core) else r"(?<![^ ])"
-    after = "" if word.endswith("*") or _unspaced(core) else r"(?![^ ])"
-    if re.search(f"{before}{stretched}{after}", spaced):
-        return True
-    return any(re.search(stretched, letters) for letters in apart)
-
-
-def _letters(text: str) -> str:
-    """The text in plain lower-case letters, signs that stand for letters put back."""
-    plain = "".join(_plain(c) for c in unicodedata.normalize("NFKD", text.casefold()))
-    return _INNER.sub("i", plain.translate(_SIGNS))
-
-
-def _plain(c: str) -> str:
-    if unicodedata.category(c) in ("Mn", "Cf", "Me"):
-        return ""
-    if c.isascii() or not c.isalpha():
-        return c
-    found = confusables.is_confusable(c, greedy=False, preferred_aliases=[])
-    latin = [
-        each["c"]
-        for entry in found or ()
-        for each in entry["homoglyphs"]
-        if len(each["c"]) == 1 and each["c"].isascii() and each["c"].isalpha()
-    ]
-    return latin[0].casefold() if latin else c
-
-
-def _unspaced(word: str) -> bool:
-    """Chinese, Japanese, Thai and their like put no spaces between words."""
-    return any(
-        unicodedata.name(c, "").partition(" ")[0] in ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO")
-        for c in word
-    )
