@@ -7,6 +7,8 @@ import pytest
 from bot.ledger import servers
 from tests import lines
 from tests.flow.studio import image
+from tests.flow.test_editing import opened, submit
+from tests.flow.test_log_channel import answer, report
 
 # One word of each text that somebody wrote; none is a part of anything else that is logged.
 WRITTEN = "heliotrope"
@@ -27,12 +29,12 @@ async def test_nothing_that_a_person_wrote_is_logged(open_studio, capsys, level)
             await studio.remix(f"as a {WRITTEN}", image1=(f"{WRITTEN}.png", image()))
             await studio.finish()
             await studio.imagine(f"a {WRITTEN} " * 2000)
-            form = await studio.member.click(shown.response, label="Edit prompt")
-            await studio.member.submit_modal(form, {"prompt": f"a blue {WRITTEN}"})
+            await submit(studio, await opened(studio, shown), prompt=f"a blue {WRITTEN}")
             await studio.finish()
             await studio.member.slash(studio.channel, "history", text=WRITTEN)
-            form = await studio.someone("reader").click(shown.response, label="Report")
-            await studio.someone("other reader").submit_modal(form, {"reason": WRITTEN})
+            assert "Thank you." in answer(
+                await report(shown, studio.someone("reader"), reason=WRITTEN)
+            )
             await studio.app.ledger.run(
                 servers.block,
                 guild_id=guild,
