@@ -19,7 +19,7 @@ from bot.errors import Code
 from bot.fetch import Fetcher, FetchError
 from bot.keeper import Keeper
 from bot.ladder import Ladder
-from bot.ledger import deliveries, verbs
+from bot.ledger import deliveries, leases, verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.privacy import ANONYMOUS
 from bot.messenger import Messenger, Result, Shown
@@ -73,7 +73,9 @@ class Deliverer:
         self._release = release
         # One large picture at a time: re-encoding costs seconds of CPU and hundreds of megabytes.
         self._fitting = asyncio.Semaphore(1)
-        self._claims: Claims[Reply] = Claims(most=at_once, life=LEASE / 2)
+        self._claims: Claims[Reply] = Claims(
+            most=at_once, life=LEASE / 2, give_back=self._give_back
+        )
 
     async def step(self) -> int:
         """Deliver the reply that has waited longest. Returns 0 or 1."""
@@ -99,6 +101,9 @@ class Deliverer:
         if self._messenger.ready and self._claims.room():
             now = self._clock()
             self._claims.put(self._claim(self._ledger.ask, now), at=now)
+
+    async def _give_back(self, reply: Reply, at: datetime) -> None:
+        await self._ledger.run(leases.give_back, reply.id, worker=self._worker, until=at + LEASE)
 
     @asynccontextmanager
     async def _held(self, reply: Reply) -> AsyncIterator[None]:
