@@ -101,12 +101,12 @@ class App:
         self.intake.closing = True
         self.ledger.follow({})
         await asyncio.gather(*(loop.stop(grace=grace) for loop in self.loops))
+        await self.progress.stop(grace=LAST_EDITS)
         try:
             # What was claimed and not taken up, or not finished, is the next process's at once.
             await self.ledger.run(leases.leave, worker=self.worker)
         except (SQLAlchemyError, LedgerError) as error:
             log.warning("leases.kept", cause=str(error))  # they run out by themselves
-        await self.progress.stop(grace=LAST_EDITS)
 
     async def sync(self) -> bool:
         """Tell Discord of the commands if they changed since it was last told."""
