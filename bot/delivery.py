@@ -113,7 +113,13 @@ class Deliverer:
             while True:
                 await asyncio.sleep(RENEW_EVERY.total_seconds())
                 until = self._clock() + LEASE
-                await self._ledger.run(deliveries.renew, reply.id, worker=self._worker, until=until)
+                renewal = self._ledger.ask(
+                    deliveries.renew, reply.id, worker=self._worker, until=until
+                )
+                await asyncio.wait([renewal])
+                if renewal.exception() is not None:
+                    # The next one may succeed, and what is under way has no part in it.
+                    log.warning("reply.not_renewed", cause=str(renewal.exception()))
 
         task = asyncio.create_task(renewing())
         try:
