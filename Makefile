@@ -26,7 +26,7 @@ tour: $(DEV) ## Photograph every card, form and page anew, one minute (docs/tour
 test: $(DEV) ## Run all tests
 	$(BIN)/python -m pytest
 
-bench: $(DEV) ## Measure it against a bare bot, eleven minutes (bench/RESULTS.md)
+bench: $(DEV) ## Measure it against a bare bot, twenty minutes (bench/RESULTS.md)
 	$(BIN)/python -m bench.run
 
 soak: $(DEV) ## Storm for SECONDS (600): everything fails, nothing may be lost

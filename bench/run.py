@@ -24,7 +24,7 @@ def main() -> None:
     # The stand-ins are part of every figure: no pause of theirs should be.
     gc.set_threshold(100_000, 50, 100)
     runs = {
-        "even": lambda: scenarios.even(rounds=options.rounds, seconds=8),
+        "even": lambda: scenarios.even(rounds=options.rounds, seconds=30),
         "short": lambda: scenarios.short(rounds=options.rounds, seconds=5),
         "burst": lambda: scenarios.burst(seconds=5),
         "sustained": lambda: scenarios.sustained(seconds=6),

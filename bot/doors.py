@@ -101,7 +101,12 @@ def gateway(
             Preferences(tastes=doors.tastes),
             Privacy(dossiers=doors.dossiers),
             UsageCommand(usage=doors.usage),
-            Easel(usage=doors.usage, moderation=moderation, reporting=doors.reporting),
+            Easel(
+                intake=intake,
+                usage=doors.usage,
+                moderation=moderation,
+                reporting=doors.reporting,
+            ),
             Help(day_limit=settings.allowances().bot.day_pictures, waiting=settings.member_waiting),
         ),
         menus=(*remixing.menus, *reports.menus),

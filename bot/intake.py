@@ -127,6 +127,7 @@ class Intake:
             return house
         complaint = (
             self.refuses(ask.place)
+            or ask.place.lacks(private=ask.target.private)
             or house.admits(channel_ids=ask.place.channel_ids, role_ids=ask.place.role_ids)
             or self.catalog.check(request, unfinished=ask.unfinished)
             or house.refuses(request.prompt)
@@ -188,7 +189,8 @@ class Intake:
         house = await self.house(place)
         if isinstance(house, Complaint):
             return house
-        return self.refuses(place) or house.spares(others) or house
+        # Whether the answer will be private is not known yet.
+        return self.refuses(place) or place.lacks(private=True) or house.spares(others) or house
 
     async def hands(
         self, reply_id: str, place: Place, *, user_id: int, moderates: bool

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot import policy
 from bot.catalog import Complaint
 from bot.clock import Clock
 from bot.house import House
@@ -79,6 +80,20 @@ class Moderation:
             log.error("rules.not_read", server=guild_id, cause=str(error) or "too slow")
             return _UNREADABLE
         return Rules(house, tuple(changes), mute=self._stopped(guild_id, house.log_channel))
+
+    async def barred(self, guild_id: int) -> Complaint | None:
+        """Why nobody in this server may ask, by the operator's word; or that nobody knows now."""
+        try:
+            async with asyncio.timeout(READ_LIMIT.total_seconds()):
+                found = await self._ledger.run(
+                    servers.blocked, guild_id=guild_id, user_id=servers.ALL, now=self._clock()
+                )
+        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
+            log.error("block.not_read", server=guild_id, cause=str(error) or "too slow")
+            return _UNREADABLE
+        if found is None:
+            return None
+        return policy.barred(found.reason, until=found.until, server=True)
 
     async def change(
         self, guild_id: int, rules: Mapping[str, Any], *, user_id: int, mark: str

@@ -6,10 +6,12 @@ It owns the rules; it never counts, which the ledger does, and never asks Discor
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot import permits
 from bot.allowance import Counted, Full, dollars
 from bot.catalog import Complaint
 from bot.i18n import N_
 from bot.pauses import REASON
+from bot.permits import Permit
 from bot.settings import EVERYWHERE
 
 
@@ -27,6 +29,14 @@ class Place:
     theirs: bool = False
     channel_ids: tuple[int, ...] = ()  # of a thread its channel's too
     role_ids: tuple[int, ...] = ()
+    thread: bool = False
+    permits: frozenset[Permit] = frozenset(Permit)  # what the bot may do; asked in servers alone
+
+    def lacks(self, *, private: bool) -> Complaint | None:
+        """Why an answer cannot stand here, or None. A guest has its token and nothing else."""
+        if not self.installed:
+            return None
+        return permits.lacking(self.permits, private=private, thread=self.thread)
 
 
 @dataclass(frozen=True, slots=True)

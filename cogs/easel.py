@@ -9,10 +9,11 @@ from discord.ext import commands
 
 from bot import charter, entries, panels
 from bot.catalog import Complaint
+from bot.intake import Intake
 from bot.moderation import Moderation
 from bot.reporting import Reporting
 from bot.usage import Usage
-from cogs import rules
+from cogs import checking, rules
 from cogs.interactions import Interaction, whisper
 
 REASON_LIMIT = 200  # characters
@@ -32,7 +33,10 @@ class Easel(commands.Cog):
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
 
-    def __init__(self, *, usage: Usage, moderation: Moderation, reporting: Reporting) -> None:
+    def __init__(
+        self, *, intake: Intake, usage: Usage, moderation: Moderation, reporting: Reporting
+    ) -> None:
+        self._intake = intake
         self._usage = usage
         self._moderation = moderation
         self._reporting = reporting
@@ -50,6 +54,14 @@ class Easel(commands.Cog):
         guild_id = await _begun(interaction)
         if guild_id is not None:
             await rules.show(interaction, self._moderation, guild_id)
+
+    @easel.command(description="What the bot lacks in this channel, and where to switch it on")
+    async def check(self, interaction: Interaction) -> None:
+        guild_id = await _begun(interaction)
+        if guild_id is not None:
+            await checking.show(
+                interaction, guild_id, intake=self._intake, moderation=self._moderation
+            )
 
     @easel.command(description="Let a member ask for no more pictures here")
     @app_commands.describe(

@@ -12,6 +12,7 @@ from bot.catalog import Complaint
 from bot.intake import Intake
 from bot.model import TOKEN_LIFE, Target
 from bot.past import Viewer
+from bot.permits import Permit
 from bot.policy import Place
 
 # What one file may weigh: Discord tells more to people with Nitro, and then refuses it.
@@ -95,7 +96,15 @@ def place(interaction: Interaction) -> Place:
         channel_ids=_channels(interaction),
         # Not Member.roles: those are looked up in a server that is not kept in memory.
         role_ids=tuple(getattr(interaction.user, "_roles", ())),
+        thread=isinstance(interaction.channel, discord.Thread),
+        permits=_permits(interaction.app_permissions),
     )
+
+
+def _permits(has: discord.Permissions) -> frozenset[Permit]:
+    """What the bot may do here, by what came with the interaction. An administrator may all."""
+    held = (each for each in Permit if has.administrator or getattr(has, each))
+    return frozenset(held)
 
 
 def _channels(interaction: Interaction) -> tuple[int, ...]:
