@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
 from bot import doors, events, fetch, forgetting, keeping, serving
@@ -29,7 +30,7 @@ from bot.journal import Journal
 from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import hearing, leases, verbs
-from bot.ledger.ledger import Followers, Ledger
+from bot.ledger.ledger import Followers, Ledger, LedgerError
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
@@ -86,6 +87,7 @@ class App:
     watch: Watch
     loops: tuple[Loop, ...]
     followers: Followers  # of the ledger's verbs, while the loops run
+    worker: str  # whose leases are those of the stages
 
     async def start(self) -> None:
         """Begin to work; the bot must be logged in."""
@@ -100,6 +102,11 @@ class App:
         self.ledger.follow({})
         await asyncio.gather(*(loop.stop(grace=grace) for loop in self.loops))
         await self.progress.stop(grace=LAST_EDITS)
+        try:
+            # What was claimed and not taken up, or not finished, is the next process's at once.
+            await self.ledger.run(leases.leave, worker=self.worker)
+        except (SQLAlchemyError, LedgerError) as error:
+            log.warning("leases.kept", cause=str(error))  # they run out by themselves
 
     async def sync(self) -> bool:
         """Tell Discord of the commands if they changed since it was last told."""
@@ -368,6 +375,7 @@ async def opened(
                 *forget.loops,
                 *watch.loops,
             ),
+            worker=worker,
             followers={
                 verbs.confirm: submitter.claim_ahead,
                 verbs.settle: deliverer.claim_ahead,

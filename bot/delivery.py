@@ -19,7 +19,7 @@ from bot.errors import Code
 from bot.fetch import Fetcher, FetchError
 from bot.keeper import Keeper
 from bot.ladder import Ladder
-from bot.ledger import deliveries, verbs
+from bot.ledger import deliveries, leases, verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.privacy import ANONYMOUS
 from bot.messenger import Messenger, Result, Shown
@@ -73,7 +73,9 @@ class Deliverer:
         self._release = release
         # One large picture at a time: re-encoding costs seconds of CPU and hundreds of megabytes.
         self._fitting = asyncio.Semaphore(1)
-        self._claims: Claims[Reply] = Claims(most=at_once, life=LEASE / 2)
+        self._claims: Claims[Reply] = Claims(
+            most=at_once, life=LEASE / 2, give_back=self._give_back
+        )
 
     async def step(self) -> int:
         """Deliver the reply that has waited longest. Returns 0 or 1."""
@@ -100,6 +102,9 @@ class Deliverer:
             now = self._clock()
             self._claims.put(self._claim(self._ledger.ask, now), at=now)
 
+    async def _give_back(self, reply: Reply, at: datetime) -> None:
+        await self._ledger.run(leases.give_back, reply.id, worker=self._worker, until=at + LEASE)
+
     @asynccontextmanager
     async def _held(self, reply: Reply) -> AsyncIterator[None]:
         """Renew the lease while the work inside goes on."""
@@ -108,7 +113,13 @@ class Deliverer:
             while True:
                 await asyncio.sleep(RENEW_EVERY.total_seconds())
                 until = self._clock() + LEASE
-                await self._ledger.run(deliveries.renew, reply.id, worker=self._worker, until=until)
+                renewal = self._ledger.ask(
+                    deliveries.renew, reply.id, worker=self._worker, until=until
+                )
+                await asyncio.wait([renewal])
+                if renewal.exception() is not None:
+                    # The next one may succeed, and what is under way has no part in it.
+                    log.warning("reply.not_renewed", cause=str(renewal.exception()))
 
         task = asyncio.create_task(renewing())
         try:

@@ -22,7 +22,7 @@ from bot.errors import WORDS, Code
 from bot.hiapi import faults, verdict, wire
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
-from bot.ledger import verbs
+from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger
 from bot.model import End, Job, Outcome, State
 from bot.pauses import NEVER, Pause
@@ -75,7 +75,7 @@ class Submitter:
         self._settled = settled
         self._halted_until: datetime | None = None
         self._halted_by: Code | None = None
-        self._claims: Claims[Job] = Claims(most=at_once, life=LEASE / 2)
+        self._claims: Claims[Job] = Claims(most=at_once, life=LEASE / 2, give_back=self._give_back)
 
     @property
     def held_by(self) -> Code | None:
@@ -92,14 +92,23 @@ class Submitter:
             # One job asks whether the account is well again; the others wait for the answer.
             self._halted_until = now + HALT
         with self._claims.serving():
-            claimed = await self._claims.take(now=now)
-            job, at = claimed or (await self._claim(self._ledger.run, now), now)
+            job = None
+            try:
+                job, at = await self._next(now)
+            finally:
+                # Nobody asked. What another round heard meanwhile is left as it is.
+                if job is None and halted_until is not None and self._halted_until == now + HALT:
+                    self._halted_until = halted_until
             if job is None:
-                self._halted_until = halted_until
                 return 0
             with structlog.contextvars.bound_contextvars(job=job.id):
                 await self._send(job, new=job.first_post_at == at)
         return 1
+
+    async def _next(self, now: datetime) -> tuple[Job | None, datetime]:
+        """The job to send, and when it was claimed."""
+        claimed = await self._claims.take(now=now)
+        return claimed or (await self._claim(self._ledger.run, now), now)
 
     def _claim(self, way: Callable[..., T], now: datetime) -> T:
         return way(
@@ -113,9 +122,15 @@ class Submitter:
 
     def claim_ahead(self) -> None:
         """A job is being queued: whoever is free will send the next one, so claim it at once."""
-        if self._halted_until is None and self._claims.room() and self._budget.room():
+        if self._halted_until is not None or not self._claims.room():
+            return
+        # What cannot be sent at once stays in the queue, where it may be taken back.
+        if self._budget.room() > self._claims.waiting:
             now = self._clock()
             self._claims.put(self._claim(self._ledger.ask, now), at=now)
+
+    async def _give_back(self, job: Job, at: datetime) -> None:
+        await self._ledger.run(leases.give_back, job.id, worker=self._worker, until=at + LEASE)
 
     async def expire(self) -> int:
         """Settle the jobs that waited too long for their first POST. Returns how many."""

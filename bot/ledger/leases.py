@@ -1,4 +1,4 @@
-"""Leases of processes that are gone.
+"""Leases of processes that are gone, or go, and of rows that nobody came for.
 
 It owns the name of a worker and what follows from it; it never judges a lease by its age, which
 the claims do.
@@ -7,6 +7,7 @@ the claims do.
 import os
 import secrets
 import socket
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -37,6 +38,37 @@ def free(conn: sa.Connection, *, worker: str) -> int:
                     .values(lease_owner=None, lease_until=None)
                 ).rowcount
     return freed
+
+
+def leave(conn: sa.Connection, *, worker: str) -> int:
+    """Free all that this process holds: it works no more. Returns how many rows.
+
+    Its successor may have another host's name, as in a new container, and would have to wait.
+    """
+    return sum(
+        conn.execute(
+            sa.update(table)
+            .where(table.c.lease_owner == worker)
+            .values(lease_owner=None, lease_until=None)
+        ).rowcount
+        for table in (jobs, replies)
+    )
+
+
+def give_back(conn: sa.Connection, row_id: str, *, worker: str, until: datetime) -> bool:
+    """End the lease of a job or a reply that lasts until then: another of ours is left alone."""
+    return any(
+        conn.execute(
+            sa.update(table)
+            .where(
+                table.c.id == row_id,
+                table.c.lease_owner == worker,
+                table.c.lease_until == until,
+            )
+            .values(lease_owner=None, lease_until=None)
+        ).rowcount
+        for table in (jobs, replies)
+    )
 
 
 def _is_dead(owner: str, worker: str) -> bool:

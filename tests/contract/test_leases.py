@@ -108,3 +108,37 @@ async def test_names_differ_from_start_to_start_and_fit(ledger):
     assert first.startswith(f"{HOST}:{os.getpid()}:")
     assert len(first) <= schema.jobs.c.lease_owner.type.length
     assert await owners(ledger) == []
+
+
+async def test_who_leaves_holds_nothing_any_more(ledger):
+    worker = leases.worker_name()
+    await leased(ledger, "another:1:aa")
+    await leased(ledger, worker)
+    assert await ledger.run(leases.leave, worker=worker) == 2
+    assert await owners(ledger) == ["another:1:aa"] * 2
+    # Both are there for the next process, at once.
+    assert await ledger.run(verbs.claim_queued, worker="bo", now=NOW, lease=LEASE)
+    assert await ledger.run(deliveries.claim_reply, worker="bo", now=NOW, lease=LEASE)
+    assert await ledger.run(leases.leave, worker=worker) == 0
+
+
+async def test_only_the_lease_that_was_meant_is_given_back(ledger):
+    reply = build.reply()
+    await ledger.run(asks.receive, reply, limits=build.limits(reply, 1000))
+    await ledger.run(verbs.confirm, reply.id, message_id=1, private=False, now=NOW)
+    job = await ledger.run(verbs.claim_queued, worker="ada", now=NOW, lease=LEASE)
+
+    def give_back(worker, until):
+        return ledger.run(leases.give_back, job.id, worker=worker, until=until)
+
+    until = NOW + LEASE
+    assert not await give_back("bo", until)
+    assert not await give_back("ada", until + timedelta(microseconds=1))  # claimed once more
+    assert await owners(ledger) == ["ada"]
+    assert await give_back("ada", until)
+    assert await owners(ledger) == []
+    assert not await give_back("ada", until)
+    await ledger.run(verbs.settle, job.id, outcome=build.failure(), now=NOW)
+    await ledger.run(deliveries.claim_reply, worker="ada", now=NOW, lease=LEASE)
+    assert await ledger.run(leases.give_back, reply.id, worker="ada", until=until)
+    assert await owners(ledger) == []

@@ -47,7 +47,7 @@ class Desk:
     held: list[Code | None] = field(default_factory=list)
     _people: itertools.count = field(default_factory=lambda: itertools.count(1))
 
-    def submitter(self, name: str = "ada") -> Submitter:
+    def submitter(self, name: str = "ada", *, at_once: int = 1) -> Submitter:
         made = Submitter(
             ledger=self.ledger,
             client=self.client,
@@ -61,6 +61,7 @@ class Desk:
             submitted=self.submitted.append,
             settled=self.settled.append,
             held=lambda: self.held.append(made.held_by),
+            at_once=at_once,
         )
         return made
 
@@ -438,3 +439,100 @@ async def test_the_task_of_a_sender_that_died_is_found_again(desk):
     assert await desk.submitter("bo").step() == 1
     assert (await desk.job(job_id)).task_id == desk.hiapi.tasks.all[0].task_id
     assert len(desk.hiapi.tasks.bills) == 1
+
+
+# --- claimed ahead of a round ---------------------------------------------------------------------
+
+
+async def held_by(desk: Desk) -> list[str]:
+    """Whose leases there are."""
+    query = sa.select(schema.jobs.c.lease_owner).where(schema.jobs.c.lease_owner.is_not(None))
+    return await desk.ledger.run(lambda conn: list(conn.scalars(query)))
+
+
+async def claim_ahead(submitter: Submitter) -> None:
+    """As the ledger has it done, and waited for: PostgreSQL serves several verbs at once."""
+    submitter.claim_ahead()
+    if submitter._claims.waiting:
+        await asyncio.wait([claim for _, claim in submitter._claims._asked])
+
+
+async def test_what_was_claimed_ahead_is_sent_once_and_first(desk):
+    jobs = []
+    for _ in range(3):
+        jobs.append(await desk.ask())
+        desk.clock.move(1)
+    submitter = desk.submitter(at_once=2)
+    for _ in range(3):
+        await claim_ahead(submitter)
+    assert await desk.submitter("bo").step() == 1  # the third, for nobody was free to have it
+    with capture_logs() as logs:
+        assert [await submitter.step() for _ in range(3)] == [1, 1, 0]
+    assert [job.id for job in desk.submitted] == [jobs[2], *jobs[:2]]
+    assert sum(entry["event"] == "job.submitting" for entry in logs) == 2
+    assert len(desk.hiapi.tasks.bills) == 3
+
+
+async def test_what_cannot_be_sent_now_stays_in_the_queue(desk):
+    for _ in range(3):
+        await desk.ask()
+    submitter = desk.submitter(at_once=8)
+    desk.budget.reserve = 599  # one is left for submitting
+    for _ in range(3):
+        await claim_ahead(submitter)
+    assert len(await held_by(desk)) == 1
+    assert await submitter.step() == 1
+    await claim_ahead(submitter)
+    assert await held_by(desk) == []
+
+
+async def test_while_the_queue_is_held_nothing_is_claimed_ahead(desk):
+    submitter = desk.submitter(at_once=8)
+    await desk.ask()
+    desk.hiapi.fault(faults.out_of_quota(), on="create")
+    await submitter.step()
+    await desk.ask()
+    await claim_ahead(submitter)
+    assert await held_by(desk) == []
+
+
+async def test_what_a_halt_overtook_is_sent_as_soon_as_the_halt_is_over(desk):
+    submitter = desk.submitter(at_once=8)
+    refused = await desk.ask()
+    desk.hiapi.fault(faults.out_of_quota(), on="create")
+    ahead = asyncio.create_task(submitter.step())
+    await until(lambda: desk.sent)
+    waiting = await desk.ask()
+    await claim_ahead(submitter)
+    await ahead
+    desk.clock.move(60)
+    assert [await submitter.step() for _ in range(3)] == [1, 1, 0]
+    assert {job.id for job in desk.submitted} == {refused, waiting}
+    assert submitter.held_by is None
+
+
+async def test_a_claim_whose_verb_failed_costs_nobody_a_round(desk):
+    job_id = await desk.ask()
+    submitter = desk.submitter(at_once=8)
+
+    def fail(_conn: sa.Connection, **_: object) -> None:
+        raise OSError("the disk is full")
+
+    for _ in range(8):
+        submitter._claims.put(desk.ledger.ask(fail), at=desk.clock())
+    assert await submitter.step() == 1
+    assert [job.id for job in desk.submitted] == [job_id]
+
+
+async def test_a_ledger_that_fails_ends_no_halt_and_begins_none(desk):
+    submitter = desk.submitter()
+    await desk.ask()
+    desk.hiapi.fault(faults.out_of_quota(), on="create")
+    await submitter.step()
+    desk.clock.move(60)
+    await desk.ledger.run(lambda conn: conn.execute(sa.text("ALTER TABLE jobs RENAME TO gone")))
+    with pytest.raises(sa.exc.DBAPIError):
+        await submitter.step()
+    await desk.ledger.run(lambda conn: conn.execute(sa.text("ALTER TABLE gone RENAME TO jobs")))
+    assert await submitter.step() == 1
+    assert submitter.held_by is None

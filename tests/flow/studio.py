@@ -284,7 +284,7 @@ def image(colour: str = "red", *, kind: str = "PNG", size: tuple[int, int] = (24
 
 
 async def eventually(
-    true: Callable[[], Awaitable[Any] | Any], *, within: float = 5.0, every: float = 0.01
+    true: Callable[[], Awaitable[Any] | Any], *, within: float = 20.0, every: float = 0.01
 ) -> Any:
     """Ask again and again until it is true; what it said. Fails after `within` seconds."""
     loop = asyncio.get_running_loop()

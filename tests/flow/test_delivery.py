@@ -1,13 +1,19 @@
 """Discord refusing the finished card: what is tried next, and what is never tried."""
 
+import asyncio
 import json
+from datetime import timedelta
 
 import aiohttp
 import discord
 import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
 
+from bot import delivery
 from bot.errors import WORDS, Code
-from tests.flow.studio import MESSAGE, ORIGINAL, painted
+from bot.ledger import schema
+from tests.flow.studio import MESSAGE, ORIGINAL, eventually, painted
 
 CHANNEL = "/channels/*/messages"
 DM = "/users/@me/channels"
@@ -232,3 +238,40 @@ async def test_a_failure_is_shown_by_the_same_routes(studio):
     await studio.deliver()
     assert studio.shown(result).heading == WORDS[Code.FAILED].title
     assert len(studio.sent("PATCH", MESSAGE)) == 1
+
+
+async def test_a_lease_that_once_cannot_be_renewed_is_renewed_the_next_time(studio, monkeypatch):
+    monkeypatch.setattr(delivery, "RENEW_EVERY", timedelta(milliseconds=5))
+    result = await settled(studio)
+    hangs, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang(send):
+        hangs.set()
+        await go_on.wait()
+        return await send()
+
+    async def renamed(before: str, after: str) -> None:
+        statement = sa.text(f"ALTER TABLE {before} RENAME TO {after}")
+        await studio.app.ledger.run(lambda conn: conn.execute(statement))
+
+    async def leased_until():
+        query = sa.select(schema.replies.c.lease_until)
+        return await studio.app.ledger.run(lambda conn: conn.scalar(query))
+
+    studio.wire.hook("PATCH", ORIGINAL, hang)
+    with capture_logs() as logs:
+        delivering = asyncio.create_task(studio.app.deliverer.step())
+        await hangs.wait()
+        await renamed("replies", "gone")
+        await eventually(lambda: any(entry["event"] == "reply.not_renewed" for entry in logs))
+        await renamed("gone", "replies")
+    studio.clock.move(20)
+    until = studio.clock() + delivery.LEASE
+
+    async def renewed() -> bool:
+        return await leased_until() == until
+
+    await eventually(renewed)
+    go_on.set()
+    assert await delivering == 1
+    await delivered_once(studio, result)

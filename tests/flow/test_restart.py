@@ -4,7 +4,10 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import aiohttp
+import sqlalchemy as sa
+from structlog.testing import capture_logs
 
+from bot.ledger import schema
 from sandbox import faults
 from tests.flow.studio import ACK, ORIGINAL, eventually, painted
 
@@ -148,6 +151,57 @@ async def test_with_its_loops_running(open_studio, clock):
                 await app.stop(grace=5)
             assert len(studio.messages()) == 2
             assert len(studio.hiapi.tasks.bills) == 2
+
+
+async def leaseholders(studio) -> set[str]:
+    """Who holds a job or a reply."""
+
+    def read(conn: sa.Connection) -> set[str]:
+        tables = (schema.jobs, schema.replies)
+        return {owner for each in tables for owner in conn.scalars(sa.select(each.c.lease_owner))}
+
+    return await studio.app.ledger.run(read) - {None}
+
+
+async def test_what_was_claimed_ahead_and_taken_by_nobody(studio):
+    app = studio.app
+    app.ledger.follow(app.followers)  # as `start` does; no loop runs that would take it
+    first = await studio.imagine("first")
+    await studio.submit()
+    await studio.look()
+    studio.clock.move(10)
+    await studio.look()
+    second = await studio.imagine("second")
+    assert await studio.states() == ["settled", "submitting"]
+    assert (await studio.reply(first)).attempts == 1
+    assert await leaseholders(studio) == {app.worker}
+    await app.stop(grace=1)
+    # A successor with another host's name would have to wait until they run out.
+    assert await leaseholders(studio) == set()
+    async with studio.restarted():
+        await studio.finish()
+        await shown_once(studio, first, second)
+
+
+async def test_what_could_not_be_finished_in_time(open_studio):
+    async with open_studio(start=True) as studio:
+        let_go = asyncio.Event()
+        studio.hiapi.fault(faults.Pause(let_go), on="create")
+        await studio.imagine("a red fox")
+        await eventually(lambda: studio.hiapi.tasks.requests["create"])
+        assert await leaseholders(studio) == {studio.app.worker}
+        await studio.app.stop(grace=0.01)
+        assert await leaseholders(studio) == set()
+        assert await studio.states() == ["submitting"]
+        let_go.set()
+
+
+async def test_a_ledger_that_fails_lets_it_stop_all_the_same(studio):
+    run = studio.app.ledger.run
+    await run(lambda conn: conn.execute(sa.text("ALTER TABLE jobs RENAME TO gone")))
+    with capture_logs() as logs:
+        await studio.app.stop(grace=1)
+    assert [entry["event"] for entry in logs] == ["leases.kept"]
 
 
 async def delivered(studio, *results) -> bool:

@@ -264,8 +264,9 @@ async def test_a_defect_of_the_bot_is_excused(studio, monkeypatch, label):
     async def broken(*_args, **_kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(studio.app.ledger, "run", broken)
-    told = await use(studio, first, label)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(studio.app.ledger, "run", broken)
+        told = await use(studio, first, label)
     words = WORDS[Code.INTERNAL]
     assert refusal(told) == f"**{words.title}**\n{words.advice}"
 

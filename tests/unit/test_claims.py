@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from bot.claims import Claims
 from tests.build import NOW
 
@@ -17,8 +15,18 @@ def found(row):
     return claim
 
 
+def claims_of(most, *, given_back=None):
+    """Claims; what was given back of them stands in that list."""
+
+    async def give_back(row, at):
+        assert given_back is not None, f"{row} was given back"
+        given_back.append((row, at))
+
+    return Claims(most=most, life=LIFE, give_back=give_back)
+
+
 async def test_the_first_that_found_something_comes_first():
-    claims = Claims(most=9, life=LIFE)
+    claims = claims_of(9)
     for second, row in enumerate((None, "a", None, "b")):
         claims.put(found(row), at=NOW + timedelta(seconds=second))
     assert await claims.take(now=NOW) == ("a", NOW + timedelta(seconds=1))
@@ -26,15 +34,17 @@ async def test_the_first_that_found_something_comes_first():
     assert await claims.take(now=NOW) is None
 
 
-async def test_an_old_claim_is_let_go():
-    claims = Claims(most=9, life=LIFE)
+async def test_an_old_claim_is_given_back():
+    given_back = []
+    claims = claims_of(9, given_back=given_back)
     claims.put(found("old"), at=NOW)
     claims.put(found("young"), at=NOW + timedelta(seconds=1))
     assert (await claims.take(now=NOW + LIFE))[0] == "young"
+    assert given_back == [("old", NOW)]
 
 
 async def test_no_more_are_asked_for_than_can_be_served():
-    claims = Claims(most=2, life=LIFE)
+    claims = claims_of(2)
     assert claims.room()
     with claims.serving():
         assert claims.room()
@@ -48,7 +58,7 @@ async def test_no_more_are_asked_for_than_can_be_served():
 
 
 async def test_one_answer_goes_to_one_of_two_who_wait():
-    claims = Claims(most=9, life=LIFE)
+    claims = claims_of(9)
     late = asyncio.get_running_loop().create_future()
     claims.put(late, at=NOW)
     taking = [asyncio.create_task(claims.take(now=NOW)) for _ in range(2)]
@@ -57,11 +67,23 @@ async def test_one_answer_goes_to_one_of_two_who_wait():
     assert await asyncio.gather(*taking) == [("a", NOW), None]
 
 
-async def test_what_a_claim_raised_reaches_whoever_takes_it():
-    claims = Claims(most=9, life=LIFE)
-    broken = asyncio.get_running_loop().create_future()
+async def test_a_claim_that_failed_keeps_nobody_from_the_next_one():
+    claims = claims_of(9)
+    broken, ended = (asyncio.get_running_loop().create_future() for _ in range(2))
     broken.set_exception(OSError("the disk is full"))
-    claims.put(broken, at=NOW)
-    with pytest.raises(OSError, match="full"):
-        await claims.take(now=NOW)
-    assert await claims.take(now=NOW) is None
+    ended.cancel()
+    for claim in (broken, ended, found("a")):
+        claims.put(claim, at=NOW)
+    assert await claims.take(now=NOW) == ("a", NOW)
+    assert claims.waiting == 0
+
+
+async def test_whoever_stops_waiting_leaves_the_claim_as_it_is():
+    claims = claims_of(9)
+    late = asyncio.get_running_loop().create_future()
+    claims.put(late, at=NOW)
+    taking = asyncio.create_task(claims.take(now=NOW))
+    await asyncio.sleep(0)
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    assert not late.done()

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from bot.errors import Code
 from bot.ledger import asks, costs, deliveries, overview, queue, refusals, schema, verbs
 from bot.ledger.ledger import Ledger
+from bot.model import Delivery
 from bot.pauses import Pause
 from tests import build
 
@@ -125,11 +126,14 @@ def plan(conn, verb):
     ]
 
 
-async def planned(folder, verb):
-    """The same on a ledger's tables, by a connection that lets SQLAlchemy's events see all."""
+async def sqlalchemys(folder):
+    """A ledger's tables, by a connection that lets SQLAlchemy's events see all that is sent."""
     async with Ledger(f"sqlite:///{folder}/easel.db") as ledger:
-        engine = sa.create_engine(ledger.url)
-    with engine.begin() as conn:
+        return sa.create_engine(ledger.url)
+
+
+async def planned(folder, verb):
+    with (await sqlalchemys(folder)).begin() as conn:
         return plan(conn, verb)
 
 
@@ -159,13 +163,42 @@ async def test_an_end_that_is_no_refusal_of_the_content_costs_no_statement_more(
         sa.event.remove(conn, "before_cursor_execute", note)
         return sent
 
-    async with Ledger(f"sqlite:///{tmp_path}/easel.db") as ledger:
-        plain = await ledger.run(settle, Code.FAILED)
-        assert await ledger.run(settle, Code.FAILED, pause=Pause(after=1)) == plain
-        assert await ledger.run(settle, Code.REFUSED_PROMPT) == plain
-        counted = await ledger.run(settle, Code.REFUSED_PROMPT, pause=Pause(after=9))
+    with (await sqlalchemys(tmp_path)).begin() as conn:
+        plain = settle(conn, Code.FAILED)
+        assert len(plain) > 2
+        assert settle(conn, Code.FAILED, pause=Pause(after=1)) == plain
+        assert settle(conn, Code.REFUSED_PROMPT) == plain
+        counted = settle(conn, Code.REFUSED_PROMPT, pause=Pause(after=9))
         assert counted[: len(plain)] == plain
         assert len(counted) == len(plain) + 2
+
+
+async def test_a_statement_is_compiled_once_however_many_jobs_there_are(tmp_path):
+    """One that was built or named anew for each job would be held for ever."""
+
+    def live(conn, *, end):
+        reply = build.reply(now=NOW, count=2)
+        asks.receive(conn, reply, limits=build.limits(reply))
+        verbs.confirm(conn, reply.id, message_id=1, private=False, now=NOW)
+        for _ in reply.jobs:
+            options = {"worker": "ada", "now": NOW, "lease": LEASE}
+            job = verbs.begin(conn, **options, body=lambda _job: b"{}")
+            verbs.submitted(conn, job.id, task_id=f"task of {job.id}", now=NOW)
+            verbs.note_status(conn, {job.id: "handling"})
+            queue.seen(conn, [reply.id])
+            verbs.settle(conn, job.id, outcome=end, now=NOW)
+        deliveries.claim_reply(conn, **options)
+        deliveries.renew(conn, reply.id, worker="ada", until=NOW)
+        deliveries.close(conn, reply.id, worker="ada", delivery=Delivery.DELIVERED, now=NOW)
+        return len(conn._plans)
+
+    async with Ledger(f"sqlite:///{tmp_path}/easel.db") as ledger:
+        ends = (build.pictures(), build.failure())
+        for end in ends:
+            compiled = await ledger.run(live, end=end)
+        assert compiled > 10
+        for end in ends:
+            assert await ledger.run(live, end=end) == compiled
 
 
 async def test_a_long_queue_of_one_person_is_passed_over_in_one_go(tmp_path):
