@@ -286,7 +286,7 @@ def panel(taste: Taste, offered: dict[Kind, tuple[Model, ...]], *, locale: str) 
                 Toggle("spare_messages", _("My messages and pictures"), taste.spare_messages),
                 Toggle("spare_avatar", _("My avatar"), taste.spare_avatar),
             ),
-            reset=_("Reset"),
+            reset=_("Reset all"),
         )
 
 
