@@ -343,7 +343,7 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
                 _("`private` shows a picture to you alone."),
                 _("`spoiler` blurs it until somebody clicks it."),
                 _("`/preferences` makes either your default."),
-                _("`/privacy` says what I keep about you, and erases it."),
+                _("`/privacy` says what I keep about you; there you can erase it."),
             ),
             (
                 f"**{_('Where is my picture?')}**",

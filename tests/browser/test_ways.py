@@ -188,11 +188,10 @@ async def test_what_is_preferred_counts_where_an_option_is_left_out(visit):
 
 async def test_whoever_looks_can_report_somebody_elses_picture_and_read_the_reports(visit):
     async with visit(QUICK | {"company": True}) as visitor:
-        who = visitor.page.get_by_role("combobox", name="Viewing as")
-        await who.select_option(label="friend")
+        await visitor.becomes("friend")
         await visitor.ask("imagine", prompt="a red fox")
         await visitor.picture()
-        await who.select_option(label="you")
+        await visitor.becomes("you")
         await visitor.press("Report")
         await visitor.offers("What is wrong with it?", "whoever made the picture is not told")
         await visitor.field("reason").locator("textarea").fill("It is too red.")
