@@ -37,6 +37,15 @@ NAMES = {
     "log_language": N_("Language of the log"),
     "retention_days": N_("Requests are forgotten"),
 }
+# Which of them stand together, in the order of the buttons that change them.
+_GROUPS = (
+    ("channels", "roles"),
+    ("caps", "member_caps", "role_caps"),
+    ("blocked_words", "retention_days"),
+    ("imagine_ratio", "remix_ratio", "resolution", "private"),
+    ("hands", "remix_messages", "remix_avatars"),
+    ("log_channel", "log_language"),
+)
 # What the log may be written in, by Discord's names, in their own words.
 LANGUAGES = {
     "en-US": "English",
@@ -82,8 +91,9 @@ def rules(
     `mute`: Discord lets the bot write no more to the log channel.
     """
     with i18n.use(locale):
-        told = [f"**{_(NAMES[name])}**: {value}" for name, value in _values(house)]
-        parts = ["### " + _("Rules of this server"), "\n".join(told)]
+        told = {name: f"**{_(NAMES[name])}**: {value}" for name, value in _values(house)}
+        parts = ["### " + _("Rules of this server")]
+        parts += ["\n".join(told[each] for each in group if each in told) for group in _GROUPS]
         if mute:
             parts.append(
                 "⚠️ "
@@ -111,7 +121,8 @@ def _values(house: House) -> Iterator[tuple[str, str]]:
     yield "member_caps", house.member_caps or none
     yield "role_caps", " · ".join(f"<@&{role}> {caps}" for role, caps in house.role_caps) or none
     count = len(house.blocked_words)
-    yield "blocked_words", ngettext("{count} word", "{count} words", count).format(count=count)
+    words = ngettext("{count} word", "{count} words", count).format(count=count)
+    yield "blocked_words", words if count else none
     yield "imagine_ratio", house.imagine_ratio or own
     yield "remix_ratio", house.remix_ratio or own
     yield "resolution", house.resolution or own
@@ -125,14 +136,14 @@ def _values(house: House) -> Iterator[tuple[str, str]]:
         yield "log_language", LANGUAGES[language(house.log_language or "")]
     days = house.retention_days
     after = ngettext("after {count} day", "after {count} days", days or 0).format(count=days)
-    yield "retention_days", _("as everywhere") if days is None else after
+    yield "retention_days", _("as for the whole bot") if days is None else after
 
 
 def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
     """Who may not ask, why and until when."""
     with i18n.use(locale):
         lines = [
-            f"<@{block.user_id}> · {_until(block)} · {_plain(block.reason)}"
+            f"<@{block.user_id}> · {ends(block.until)} · {_plain(block.reason)}"
             for block in found[:BLOCKS_SHOWN]
         ]
         if len(found) > BLOCKS_SHOWN:
@@ -143,8 +154,11 @@ def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
         return "### " + _("Blocked members"), "\n".join(lines) or _("Nobody is blocked.")
 
 
-def _until(block: Block) -> str:
-    return _("until somebody lifts it") if block.until is None else _ago(block.until)
+def ends(until: datetime | None) -> str:
+    """When a block ends, in the language in use."""
+    if until is None:
+        return _("until somebody lifts it")
+    return _("until {time}").format(time=f"<t:{int(until.timestamp())}:f>")
 
 
 def _who(user_id: int) -> tuple[str, ...]:

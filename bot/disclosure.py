@@ -32,14 +32,16 @@ def panel(dossier: Dossier, *, addresses: tuple[str, str], locale: str) -> tuple
         parts = ["### " + _("What I keep about you") + "\n" + "\n".join(_kept(dossier))]
         parts.append(f"**{_('How long')}**\n" + "\n".join(_how_long(dossier)))
         elsewhere = (
-            _("Discord has the messages that stand in it. Delete on a card removes one."),
+            _("Discord has the messages. Delete under a picture removes its message."),
             _(
                 "HiAPI, which makes the pictures, got your prompts and images. Its addresses of "
                 "pictures end after about a week; what else it keeps, it does not say. I cannot "
                 "delete anything there."
             ),
         )
-        parts.append(f"**{_('What others hold')}**\n" + "\n".join(elsewhere))
+        parts.append(
+            f"**{_('What others hold')}**\n" + "\n".join(f"- {line}" for line in elsewhere)
+        )
         policy, terms = addresses
         links = [f"[{_('Privacy policy')}](<{policy}>)"] if policy else []
         links += [f"[{_('Terms of use')}](<{terms}>)"] if terms else []
@@ -56,7 +58,7 @@ def _kept(dossier: Dossier) -> list[str]:
         requests = ngettext("{count} request", "{count} requests", told.requests)
         pictures = ngettext("{count} picture", "{count} pictures", told.pictures)
         lines = [
-            _("{requests} since {since}, {pictures} made of them").format(
+            _("{requests} and {pictures} since {since}").format(
                 requests=requests.format(count=told.requests),
                 since=f"<t:{int(told.since.timestamp())}:D>",
                 pictures=pictures.format(count=told.pictures),
@@ -113,10 +115,10 @@ def question(dossier: Dossier, *, locale: str) -> tuple[str, ...]:
             )
             goes.append(line.format(count=dossier.summary.under_way))
         stays = (
-            _("messages in Discord: delete those you want gone before, with Delete"),
+            _("messages in Discord: if they should go too, press Delete under them first"),
             _("what HiAPI has"),
-            _("counts, times and models, without your name; and this month what you used"),
-            _("a block, if a moderator set one"),
+            _("counts, times and models, without your name; until the month ends, what you used"),
+            _("a block or a pause, if there is one"),
         )
         return (
             "### " + _("Erase everything about you?"),

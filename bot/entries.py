@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot import cards, charter, i18n, pages, render
-from bot.errors import WORDS, Code
+from bot.errors import Code
 from bot.i18n import _, ngettext
 from bot.ledger.reports import Report
 from bot.model import Reply, Rung, short_id
@@ -46,8 +46,8 @@ def made(reply: Reply, *, language: str) -> Line | None:
         if Code.REFUSED_PROMPT not in codes:
             return None
         # Not the prompt: what a content rule refused is not spread further.
-        title = _(WORDS[Code.REFUSED_PROMPT].title)
-        text = " · ".join((f"**{_('Refused')}**", who, title, request.model, where))
+        title = _("Refused by the picture service")
+        text = " · ".join((f"**{title}**", who, request.model, where))
         return Line(text, text)
 
 
@@ -87,7 +87,7 @@ def changed(user_id: int, names: Sequence[str], *, language: str) -> Line | None
 def blocked(user_id: int, *, by: int, until: datetime | None, reason: str, language: str) -> Line:
     """A moderator lets a member ask no more."""
     with i18n.use(language):
-        ends = _("until somebody lifts it") if until is None else _at(until)
+        ends = charter.ends(until)
         quiet = f"**{_('Blocked')}** · {_person(user_id)} · {_by(by)} · {ends}"
         return Line(f"{quiet}\n> {_typed(reason, len(reason) + 1)}" if reason else quiet, quiet)
 

@@ -286,7 +286,7 @@ def panel(taste: Taste, offered: dict[Kind, tuple[Model, ...]], *, locale: str) 
                 Toggle("spare_messages", _("My messages and pictures"), taste.spare_messages),
                 Toggle("spare_avatar", _("My avatar"), taste.spare_avatar),
             ),
-            reset=_("Reset"),
+            reset=_("Reset all"),
         )
 
 
@@ -343,7 +343,7 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
                 _("`private` shows a picture to you alone."),
                 _("`spoiler` blurs it until somebody clicks it."),
                 _("`/preferences` makes either your default."),
-                _("`/privacy` says what I keep about you, and erases it."),
+                _("`/privacy` says what I keep about you; there you can erase it."),
             ),
             (
                 f"**{_('Where is my picture?')}**",

@@ -108,11 +108,15 @@ def preferences(panel: Panel) -> discord.ui.LayoutView:
         box.add_item(_actions(_pick(pick)))
     toggles = [_toggle(toggle) for toggle in panel.toggles]
     box.add_item(_actions(*toggles))
+    box.add_item(discord.ui.Separator(visible=False))
     box.add_item(discord.ui.TextDisplay(f"**{panel.sparing}**"))
+    box.add_item(_actions(*(_toggle(toggle) for toggle in panel.spared)))
     reset: discord.ui.Button[discord.ui.LayoutView] = discord.ui.Button(
         label=panel.reset, custom_id="taste:turn:reset:on"
     )
-    box.add_item(_actions(*(_toggle(toggle) for toggle in panel.spared), reset))
+    # It takes back all of the above, so it stands beside none of it.
+    box.add_item(discord.ui.Separator())
+    box.add_item(_actions(reset))
     return _view(box)
 
 
@@ -138,9 +142,7 @@ def _toggle(toggle: Toggle) -> discord.ui.Button[discord.ui.LayoutView]:
 
 def rules(lines: tuple[str, ...], buttons: tuple[tuple[str, str], ...]) -> discord.ui.LayoutView:
     """A server's rules, with the buttons that open their forms: which form, and its label."""
-    box: Box = discord.ui.Container()
-    for line in lines:
-        box.add_item(discord.ui.TextDisplay(line))
+    box = _told(lines)
     openers: list[discord.ui.Button[discord.ui.LayoutView]] = [
         discord.ui.Button(label=label, custom_id=f"rules:{form}") for form, label in buttons
     ]

@@ -3,7 +3,7 @@
 It owns the rule and its words; it never counts, which `bot.ledger.refusals` does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +25,13 @@ class Pause:
 
 
 NEVER = Pause()
+
+
+def advice(words: str, jobs: Sequence[Job]) -> tuple[str, ...]:
+    """What a card of failure says: to ask again is no advice to whoever is paused."""
+    told = notes(jobs)
+    paused = any(job.outcome is not None and job.outcome.paused_until for job in jobs)
+    return told if paused else (words, *told)
 
 
 def notes(jobs: Iterable[Job]) -> tuple[str, ...]:

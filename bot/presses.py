@@ -97,10 +97,11 @@ def under_failure(reply: Reply, catalog: Catalog, *, code: Code) -> tuple[Row, .
     """Under a card of failure; where the model is unavailable, another one is named."""
     successor = catalog.instead(reply.jobs[0].request) if code is Code.MODEL_GONE else None
     named = _("Use {model}").format(model=successor.id)[:LABEL_LIMIT] if successor else ""
+    again = (Press(Verb.AGAIN, _("Retry")), Press(Verb.EDIT, _("Edit prompt")))
     return (
         (
-            Press(Verb.AGAIN, _("Retry")),
-            Press(Verb.EDIT, _("Edit prompt")),
+            # The same words would be refused again, and too many refusals lead to a pause.
+            *(reversed(again) if code is Code.REFUSED_PROMPT else again),
             *((Press(Verb.SUCCESSOR, named),) if successor else ()),
             Press(Verb.DELETE, _("Delete")),
         ),

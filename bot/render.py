@@ -273,7 +273,7 @@ def finished(
 
 def _failed(reply: Reply, code: Code, catalog: Catalog, *, lineage: str | None) -> Card:
     words, successor = WORDS[code], catalog.instead(reply.jobs[0].request)
-    notes = [_(words.advice), *pauses.notes(reply.jobs)]
+    notes = [*pauses.advice(_(words.advice), reply.jobs)]
     if code is Code.MODEL_GONE and successor is not None:
         notes.append(
             _("Or let {model} make it now, as it is or after Edit prompt.").format(

@@ -74,7 +74,7 @@ def form(name: str, house: House, catalog: Catalog, *, locale: str) -> Form:
             )
             said = _("One a line. Write word* for all that begins like it.")
             _add(made, _("Words that are not allowed"), words, said)
-            said = _("Fewer than the bot's own count; empty for as everywhere.")
+            said = _("Counts only if sooner than for the whole bot; empty for the same.")
             days = _text("days", str(house.retention_days or ""))
             _add(made, _("Days until requests are forgotten"), days, said)
         else:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import simcord
+from discord import Permissions
 from PIL import Image
 from simcord import _clock as simcord_clock
 from simcord.preview import Preview
@@ -95,6 +96,7 @@ class World:
     hiapi: StandIn
     channel: simcord.ChannelHandle
     member: simcord.MemberActor
+    others: tuple[simcord.MemberActor, ...] = ()  # as whom the page can be looked at, too
 
 
 def hurried(pace: float) -> Clock:
@@ -110,12 +112,14 @@ async def opened(
     seconds: tuple[float, float, float] = SECONDS,
     clock: Clock = clocks.system,
     start: bool = True,
+    company: bool = False,
     **changes: Any,
 ) -> AsyncIterator[World]:
     """A simulated server with one channel and one member, the bot in it, the loops running.
 
     All of them go by `clock`. Without `start` the loops stand still, for whoever would rather call
-    each stage's `step()`. `changes` are settings that differ from the demo's own.
+    each stage's `step()`. With `company` the member moderates the server and is not alone in it.
+    `changes` are settings that differ from the demo's own.
     """
     discord: list[simcord.Env] = []
 
@@ -174,13 +178,22 @@ async def opened(
             env.backend.edit_bot_profile("Easel")
             guild = env.create_guild("Easel demo")
             channel = guild.create_text_channel("art", topic="Type /imagine or /remix below.")
-            member = guild.add_member(env.create_user("you"))
+            may = Permissions(manage_guild=True, manage_messages=True)
+            roles = [guild.create_role("moderators", permissions=may)] if company else []
+            member = guild.add_member(env.create_user("you"), roles=roles)
+            others = (guild.add_member(env.create_user("friend")),) if company else ()
             await easel.sync()
             if start:
                 await easel.start()
             try:
                 yield World(
-                    app=easel, env=env, files=files, hiapi=hiapi, channel=channel, member=member
+                    app=easel,
+                    env=env,
+                    files=files,
+                    hiapi=hiapi,
+                    channel=channel,
+                    member=member,
+                    others=others,
                 )
             finally:
                 await easel.stop(grace=GRACE)
@@ -202,7 +215,7 @@ async def serve(*, port: int) -> int:
     logs.add_handler(_Spoken())
     with tempfile.TemporaryDirectory(prefix="easel-demo-") as folder:
         async with (
-            opened(Path(folder), admin_port=0) as world,
+            opened(Path(folder), admin_port=0, company=True) as world,
             _preview(world, port=port) as preview,
         ):
             admin = world.app.watch.admin
@@ -218,15 +231,22 @@ async def serve(*, port: int) -> int:
 
 
 @asynccontextmanager
-async def page(world: World, *, port: int = 0) -> AsyncIterator[str]:
-    """The channel as a page in the browser, kept fresh; yields its address."""
-    async with _preview(world, port=port) as preview:
+async def page(
+    world: World, *, port: int = 0, channel: simcord.ChannelHandle | None = None
+) -> AsyncIterator[str]:
+    """The channel, or another one, as a page in the browser, kept fresh; yields its address."""
+    async with _preview(world, port=port, channel=channel) as preview:
         yield preview.url
 
 
 @asynccontextmanager
-async def _preview(world: World, *, port: int) -> AsyncIterator[Preview]:
-    preview = world.env.preview(world.channel, viewers=[world.member], layout="channel", port=port)
+async def _preview(
+    world: World, *, port: int, channel: simcord.ChannelHandle | None = None
+) -> AsyncIterator[Preview]:
+    people = [world.member, *world.others]
+    preview = world.env.preview(
+        channel or world.channel, viewers=people, layout="channel", port=port
+    )
     _keep_fresh(preview)
     try:
         await preview.__aenter__()

@@ -186,6 +186,21 @@ async def test_what_is_preferred_counts_where_an_option_is_left_out(visit):
         await visitor.sees("16:9 · 1K")
 
 
+async def test_whoever_looks_can_report_somebody_elses_picture_and_read_the_reports(visit):
+    async with visit(QUICK | {"company": True}) as visitor:
+        await visitor.becomes("friend")
+        await visitor.ask("imagine", prompt="a red fox")
+        await visitor.picture()
+        await visitor.becomes("you")
+        await visitor.press("Report")
+        await visitor.offers("What is wrong with it?", "whoever made the picture is not told")
+        await visitor.field("reason").locator("textarea").fill("It is too red.")
+        await visitor.submit()
+        await visitor.sees("Thank you.")
+        await visitor.ask("easel reports")
+        await visitor.sees("It is too red.")
+
+
 async def test_help_and_the_last_prompts_are_there_for_whoever_asks(visit):
     async with visit(QUICK) as visitor:
         await visitor.ask("help")

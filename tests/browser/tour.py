@@ -5,51 +5,38 @@ the scenes, their captions and the size of their pictures; it never judges what 
 """
 
 import asyncio
-import io
 import random
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageChops
-from playwright.async_api import Browser, Locator, async_playwright, expect
+from playwright.async_api import Browser, async_playwright, expect
 
 from sandbox import world as worlds
-from sandbox.world import World
+from tests import lines
+from tests.browser import rounds
 from tests.browser.conftest import ARGUMENTS, BROWSERS, PACE
+from tests.browser.stage import README, Hands, Play, Scene, Stage
 from tests.browser.visitor import Visitor
 
 DOCS = Path(__file__).parents[2] / "docs"
 # What a page may be like; the last one is photographed half as large again.
 WIDE, PHONE = {"width": 1000, "height": 1500}, {"width": 390, "height": 1500}
 CLOSE = {"width": 1000, "height": 1501}
-README = "demo"  # the picture that the README begins with
 NOTABLE, SAME = 24, 0.0005  # shades of grey, and the share of pixels: less is a changed minute
-COLOURS = 256  # of a palette: a quarter of the bytes, and hardly to be seen
-BEGAN = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)  # on every card, so that a second run is the same
-PICTURE = "Here is your picture"
 QUICK = (0.5, 1.0, 0.5)
 SLOW = (2.0, 600.0, 1.0)  # seconds of the stages, where one of them is to be looked at
 
 INTRODUCTION = """\
 What a person sees, photographed by `make tour` in the simulated Discord of `make demo`. The
 pictures on the cards are painted by the stand-in for HiAPI."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One picture of the tour: its file's name, its heading and what to see in it."""
-
-    name: str
-    title: str
-    words: str
 
 
 SCENES = (
@@ -130,81 +117,12 @@ SCENES = (
     Scene("job", "/job", "One of them again, with its buttons and what it was made from."),
     Scene("preferences", "/preferences", "What counts where an option is left out."),
     Scene("help", "/help", "What the bot does, by example."),
+    *rounds.SCENES,
     Scene("phone-finished", "On a phone: a finished card", "The same card, 390 pixels wide."),
     Scene("phone-edit-form", "On a phone: Edit prompt", "The form fits, too."),
     Scene("phone-history", "On a phone: /history", "The same list, one thumbnail below the other."),
+    *rounds.PHONE_SCENES,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where a group of scenes is played: the page, the world behind it, and the camera."""
-
-    visitor: Visitor
-    world: World
-    clock: "Hands"
-    folder: Path
-
-    async def shoot(self, name: str, what: Locator | None = None) -> None:
-        """A scene's picture: the newest message, unless something else is pointed at."""
-        place = self.visitor.message if what is None else what
-        page = self.visitor.page
-        await page.mouse.move(0, 0)
-        await page.wait_for_function(_STILL)
-        taken, before = await place.screenshot(animations="disabled"), b""
-        while taken != before:  # the page may still scroll or turn an image up
-            before, taken = taken, await place.screenshot(animations="disabled")
-        shot = Image.open(io.BytesIO(taken))
-        small = shot.convert("RGB")
-        if name != README:
-            small = small.quantize(COLOURS)
-        await asyncio.to_thread(small.save, self.folder / f"{name}.png", optimize=True)
-
-    async def made(self, prompt: str, heading: str = PICTURE) -> None:
-        """Until the newest message is this one, and has its picture."""
-        await self.visitor.sees(prompt)
-        await self.visitor.sees(heading)
-        await self.visitor.picture()
-
-    async def shoot_form(self, name: str) -> None:
-        """A form with all its fields, where a person would scroll."""
-        await self.visitor.form.evaluate(_UNFOLD)
-        await self.shoot(name, self.visitor.form)
-
-    @property
-    def cards(self) -> Locator:
-        return self.visitor.page.locator("article.channel-message")
-
-
-# Nothing is under way, and each picture that is there is drawn.
-_STILL = """
-() => window.simcordPreview.ready && [...document.querySelectorAll("img")].every(
-  one => one.complete && one.naturalWidth)
-"""
-
-
-class Hands:
-    """A clock that began at BEGAN, goes four times as fast as ours and can be moved on."""
-
-    def __init__(self) -> None:
-        self._now = worlds.hurried(PACE)
-        self._moved = BEGAN - self._now()
-
-    def __call__(self) -> datetime:
-        return self._now() + self._moved
-
-    def jump(self, by: timedelta) -> None:
-        self._moved += by
-
-
-_UNFOLD = """
-form => {
-  form.style.maxHeight = "none";
-  form.querySelector(".modal-body").style.maxHeight = "none";
-}
-"""
-
-Play = Callable[[Stage], Awaitable[None]]
 
 
 async def _waiting(stage: Stage) -> None:
@@ -343,11 +261,13 @@ async def _readme(stage: Stage) -> None:
 # What is played in one go, with the demo's settings for it and the width of the page.
 PLAYS: tuple[tuple[Play, dict[str, Any], dict[str, int]], ...] = (
     (_making, {"seconds": QUICK, "member_running": 4}, WIDE),
-    (_waiting, {"seconds": SLOW, "member_running": 1}, WIDE),
+    (_waiting, {"seconds": SLOW, "member_running": 1, "pace": 1.0}, WIDE),
     (_queueing, {"seconds": SLOW, "hiapi_requests_per_minute": 2, "member_running": 9}, WIDE),
     (_failing, {"seconds": QUICK}, WIDE),
     (_noted, {"seconds": (2.0, 9000.0, 1.0)}, WIDE),
+    *((play, {"seconds": QUICK, **settings}, WIDE) for play, settings in rounds.PLAYS),
     (_phone, {"seconds": QUICK}, PHONE),
+    *((play, {"seconds": QUICK, **settings}, PHONE) for play, settings in rounds.PHONE_PLAYS),
     (_readme, {"seconds": QUICK}, CLOSE),
 )
 
@@ -356,12 +276,16 @@ PLAYS: tuple[tuple[Play, dict[str, Any], dict[str, int]], ...] = (
 async def _staged(
     browser: Browser, settings: dict[str, Any], window: dict[str, int], *, folder: Path
 ) -> AsyncIterator[Stage]:
-    clock = Hands()
+    changes = dict(settings)
+    clock = Hands(changes.pop("pace", PACE))
+    seen = changes.pop("seen", None)  # another channel than that of the commands
     with tempfile.TemporaryDirectory(prefix="easel-tour-") as data:
         async with (
-            worlds.opened(Path(data), clock=clock, **settings) as world,
-            worlds.page(world) as url,
+            worlds.opened(Path(data), clock=clock, **changes) as world,
+            AsyncExitStack() as up,
         ):
+            channel = world.member.guild.create_text_channel(seen) if seen else None
+            url = await up.enter_async_context(worlds.page(world, channel=channel))
             context = await browser.new_context(
                 viewport=window,
                 is_mobile=window is PHONE,
@@ -431,7 +355,8 @@ async def tour(only: tuple[str, ...] = ()) -> list[str]:
 
 
 def main() -> None:
-    changed = asyncio.run(tour(tuple(sys.argv[1:])))
+    with lines.configured():  # the log channel hears what is logged
+        changed = asyncio.run(tour(tuple(sys.argv[1:])))
     sys.stdout.write(f"docs/tour.md: {len(SCENES)} scenes, {len(changed)} changed\n")
 
 

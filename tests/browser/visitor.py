@@ -146,6 +146,12 @@ class Visitor:
             await apply.click()
         await expect(opened).to_have_count(0)
 
+    async def becomes(self, name: str) -> None:
+        """Look at the page as somebody else."""
+        await self._rest()
+        await self.page.get_by_role("combobox", name="Viewing as").select_option(label=name)
+        await self._rest()
+
     async def _rest(self) -> None:
         """Until the page is done with what was pressed last: it takes one press at a time."""
         await self.page.wait_for_function("() => window.simcordPreview.ready")

@@ -124,7 +124,9 @@ async def test_nothing_private_and_no_common_failure_is_told(studio, log):
 async def test_a_prompt_that_the_service_refused_is_told_without_the_prompt(studio, log):
     await made(studio, "a worse fox [policy]")
     await written(studio)
-    assert told(log)[-1].startswith(f"**Refused** · <@{studio.member.id}> · ")
+    assert told(log)[-1].startswith(
+        f"**Refused by the picture service** · <@{studio.member.id}> · "
+    )
     assert "worse" not in told(log)[-1]
 
 
@@ -132,7 +134,7 @@ async def test_blocks_are_told_with_their_reason(studio, log, moderator):
     await easel(studio, moderator, "block", member=studio.member, reason="too *many*", hours=2)
     await written(studio)
     assert told(log)[-1].startswith(
-        f"**Blocked** · <@{studio.member.id}> · by <@{moderator.id}> · <t:"
+        f"**Blocked** · <@{studio.member.id}> · by <@{moderator.id}> · until <t:"
     )
     assert told(log)[-1].endswith("\n> too \\*many\\*")
     await easel(studio, moderator, "unblock", member=studio.member)

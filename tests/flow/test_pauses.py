@@ -50,6 +50,9 @@ async def test_the_cards_warn_and_say_it_and_the_next_request_meets_it(strict):
         assert not PAUSED.search(second)
         assert WARNED not in third
         assert PAUSED.search(third)
+        # Whoever is paused is not told to ask again.
+        assert "Reword it and ask again." in second
+        assert "Reword it and ask again." not in third
         said = await paused(studio)
         assert said.startswith(TOLD)
         assert (await studio.imagine(who=studio.someone("other"))).deferred

@@ -97,7 +97,7 @@ async def test_the_panel_works_after_a_restart_and_can_be_reset(studio):
         assert (await studio.imagine()).ephemeral
         await pick(studio, shown, "imagine_ratio", "4:5")
         assert on(shown) == {"Private"}
-        await press(studio, shown, "Reset")
+        await press(studio, shown, "Reset all")
         assert on(shown) == set()
         assert chosen(shown)["imagine_ratio"] == "default"
         result = await studio.imagine()

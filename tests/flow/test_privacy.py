@@ -98,7 +98,7 @@ async def test_the_panel_counts_what_is_kept(studio):
     await studio.app.ledger.run(lambda conn: conn.execute(sa.insert(schema.reports).values(report)))
     text = (await privacy(studio)).text
     since = int(START.timestamp())
-    assert f"- 2 requests since <t:{since}:D>, 3 pictures made of them" in text
+    assert f"- 2 requests and 3 pictures since <t:{since}:D>" in text
     assert "- 4 kept files, 0.1 MB" in text
     assert "- your choices in /preferences" in text
     assert "- 1 report of yours" in text
@@ -447,7 +447,9 @@ async def test_wherever_a_person_is(open_abroad, place):
         await far.ask(PLACES[place], prompt=SECRET)
         asked = await far.discord.command("privacy", {}, **PLACES[place])
         await asked.acknowledged()
-        await abroad.eventually(lambda: asked.message and "1 request since" in asked.text)
+        await abroad.eventually(
+            lambda: asked.message and "1 request and 0 pictures since" in asked.text
+        )
         assert asked.ephemeral
         pressed = await far.press(asked.message, "export", **PLACES[place])
         await abroad.eventually(lambda: pressed.followups)

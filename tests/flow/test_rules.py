@@ -68,6 +68,7 @@ async def test_the_panel_tells_every_rule_in_words(studio, moderator):
     assert "**Channels**: everywhere" in shown.text
     assert "**Limit of each member**: none" in shown.text
     assert "Last changes" not in shown.text
+    assert "**Words that are not allowed**: none\n**Requests are forgotten**: as for" in shown.text
     assert list(shown.buttons) == list(FORMS.values())
 
 
@@ -170,7 +171,7 @@ async def test_days_until_requests_are_forgotten(studio, moderator):
     _, result = await fill(studio, moderator, "words", words="badword", days="ever")
     assert "The bot cannot read this number of days." in result.followups[0].content
     shown, _ = await fill(studio, moderator, "words", words="badword")
-    assert "**Requests are forgotten**: as everywhere" in shown.text
+    assert "**Requests are forgotten**: as for the whole bot" in shown.text
     assert (await house(studio)).retention_days is None
 
 

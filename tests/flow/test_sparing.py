@@ -42,7 +42,7 @@ async def test_the_panel_turns_it_on_and_off_for_oneself_alone(studio, friend):
     spared = Taste(spare_messages=True, spare_avatar=True)
     assert await studio.app.tastes.of(friend.id) == spared
     assert on(await panel(studio)) == set()
-    await press(studio, shown, "Reset", who=friend)
+    await press(studio, shown, "Reset all", who=friend)
     assert await studio.app.tastes.of(friend.id) == Taste()
 
 

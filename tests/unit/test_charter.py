@@ -128,3 +128,11 @@ def test_days_until_requests_are_forgotten(typed, days):
 @pytest.mark.parametrize("typed", ["0", "-1", "1.5", "3651", "1" * 5000, "week", "\u0663", "1 2"])
 def test_days_that_are_none_are_refused(typed):
     assert isinstance(charter.words("fox", days=typed), Complaint)
+
+
+def test_every_rule_stands_on_the_panel_beside_those_of_its_form():
+    told = charter.rules(FULL, (), locale="en-US")
+    for name in charter.NAMES.values():
+        assert sum(f"**{name}**" in part for part in told) == 1, name
+    [words] = [part for part in told if "Words that are not allowed" in part]
+    assert "Requests are forgotten" in words
