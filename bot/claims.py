@@ -54,7 +54,8 @@ class Claims(Generic[T]):
         """
         while self._asked:
             at, claim = self._asked.popleft()
-            await asyncio.wait([claim])
+            if not claim.done():
+                await asyncio.wait([claim])
             if claim.cancelled() or claim.exception() is not None:
                 continue
             found = claim.result()
