@@ -23,8 +23,8 @@ demo: $(DEV) ## Try it in the browser, without Discord and without a key
 tour: $(DEV) ## Photograph every card, form and page anew, one minute (docs/tour.md)
 	$(BIN)/python -m tests.browser.tour
 
-test: $(DEV) ## Run all tests
-	$(BIN)/python -m pytest
+test: $(DEV) ## Run all tests; ARGS=... goes to pytest
+	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(DEV) ## Measure it against a bare bot, twenty minutes (bench/RESULTS.md)
 	$(BIN)/python -m bench.run

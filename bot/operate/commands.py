@@ -115,7 +115,8 @@ def erase(user: User, *, yes: Yes = False) -> None:
     """Erase a person: their requests are cancelled and blanked; only counts are left."""
     if not yes:
         typer.confirm(f"Erase everything of {user}? This cannot be taken back.", abort=True)
-    done = people.erase(user)
+    with _progress("Erasing") as progress:
+        done = people.erase(user, progress=progress)
     told = done.erased
     typer.echo(
         f"Erased. Replies: {told.replies}; jobs: {told.jobs}, of which under way: "

@@ -71,16 +71,21 @@ async def _pack(
     return count
 
 
-def erase(user_id: int) -> Aftermath:
+def erase(user_id: int, *, progress: Progress) -> Aftermath:
     """Erase a person's rows, forget their kept files, and sweep what SQLite still has of them."""
     where = opening.storage()
+    progress(0, 3)
     erased = opening.run(privacy.erase, user_id, now=clock.system())
+    progress(1, 3)
     kept = asyncio.run(_keeper(where).forget(erased.job_ids, digests=erased.digests))
+    progress(2, 3)
     path = files.sqlite_path(where.database_url)
+    swept = path is None or files.sweep(path)  # it waits for whoever reads
+    progress(3, 3)
     return Aftermath(
         erased=erased,
         kept_files=kept,
-        swept=path is None or files.sweep(path),
+        swept=swept,
         copies=() if path is None else tuple(files.copies(path)),
         postgres=path is None,
     )
