@@ -188,7 +188,13 @@ class Submitter:
             # fails at would keep all of them waiting.
             self._halted_until = self._clock()
         if judged.action == "refuse":
-            outcome = Outcome(end=End.REFUSED, code=judged.code, detail=faults.redact(str(error)))
+            # Another body under this key: a task was made of it, and may be billed.
+            taken = isinstance(error, hiapi.IdempotencyKeyMismatchError)
+            outcome = Outcome(
+                end=End.UNKNOWN if taken else End.REFUSED,
+                code=judged.code,
+                detail=faults.redact(str(error)),
+            )
             await self._settle(job, outcome)
             return
         pause = min(FIRST_RESEND * 2 ** min(job.attempts, 10), LONGEST_RESEND)

@@ -325,6 +325,19 @@ async def test_a_model_that_is_gone_ends_the_job_with_an_alarm(desk):
     assert (await desk.job(other)).state is State.SUBMITTED
 
 
+async def test_a_key_that_was_used_for_other_bytes_stays_charged(desk):
+    """A task was made under it, whatever of: only the operator can look what became of that."""
+    job_id = await desk.ask()
+    mismatch = faults.status(422, message="used", error_code="IDEMPOTENCY_KEY_MISMATCH")
+    desk.hiapi.fault(mismatch, on="create")
+    with capture_logs() as logs:
+        await desk.submitter().step()
+    found = await desk.job(job_id)
+    assert (found.outcome.end, found.outcome.code) == (End.UNKNOWN, Code.INTERNAL)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["job.alarm"]
+    assert await desk.counted() == 1
+
+
 # --- age ------------------------------------------------------------------------------------------
 
 
