@@ -29,14 +29,12 @@ def reserve(
     micros: int,
 ) -> Full | None:
     """Raise the counters of all these accounts; or of none, and say which limit forbids it."""
+    if conn.dialect.name == "postgresql":
+        _open(conn, [limit.account for limit in limits])
     raised = _raise(conn, limits, own, pictures=pictures, micros=micros)
     rest = [limit for limit in limits if limit.account not in raised]
     if rest:
-        missing = sorted((limit.account for limit in rest), key=_order)
-        conn.execute(
-            _ADD[conn.dialect.name],
-            [{"scope": each.scope, "period": each.period} for each in missing],
-        )
+        _add(conn, [limit.account for limit in rest])
         raised |= _raise(conn, rest, own, pictures=pictures, micros=micros)
         rest = [limit for limit in rest if limit.account not in raised]
     if not rest:
@@ -162,6 +160,27 @@ def _raise(
     return {Account(row.scope, row.period) for row in found}
 
 
+def _open(conn: sa.Connection, accounts: Sequence[Account]) -> None:
+    """Add what is missing before anything is locked.
+
+    Whoever held an account and added another would wait for one who added that and wants the
+    first. Whoever waits here holds nothing that anybody locks who is further on.
+    """
+    if accounts:
+        found = conn.execute(_known(len(accounts)), _named(accounts))
+        there = {Account(row.scope, row.period) for row in found}
+        _add(conn, [each for each in accounts if each not in there])
+
+
+def _add(conn: sa.Connection, accounts: Sequence[Account]) -> None:
+    """Begin these accounts at nothing, those that are there left as they are."""
+    if accounts:
+        conn.execute(
+            _ADD[conn.dialect.name],
+            [{"scope": each.scope, "period": each.period} for each in sorted(accounts, key=_order)],
+        )
+
+
 def _lock(conn: sa.Connection, accounts: Sequence[Account]) -> None:
     """Wait for these accounts in one order for all, where they are locked one by one.
 
@@ -214,6 +233,12 @@ _TRIED = sa.case(
     ),
     else_=0,
 )
+
+
+@cache
+def _known(count: int) -> sa.Executable:
+    named = sa.or_(*(_is(number) for number in range(count)))
+    return prepared(sa.select(spending.c.scope, spending.c.period).where(named))
 
 
 @cache
