@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from confusable_homoglyphs import confusables  # type: ignore[import-untyped]
+from confusable_homoglyphs import confusables  # type: ignore[import-untyped] # has no types
 
 # What stands for a letter where people write around a filter. A one may be two of them.
 _SIGNS = str.maketrans("03456789@$€", "oeasgtbgase")

@@ -48,6 +48,7 @@ class _Plan:
             self._given.append((name, process))
         columns = list(getattr(statement, "exported_columns", ()))
         self.keys = [str(column.key) for column in columns]
+        # The columns are known only now: a class could not name them, and mypy cannot see them.
         row = collections.namedtuple("row", self.keys, rename=True)  # type: ignore[misc] # noqa: PYI024
         self.make: Callable[[Iterable[Any]], Any] = row._make
         processors = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
