@@ -370,6 +370,7 @@ async def opened(
                 Loop("recovery", recovery.step, interval=15.0),
                 Loop("adoption", tracker.adopt, interval=15.0),
                 Loop("journal", journal.step, interval=2.0),
+                Loop("checkpoint", ledger.checkpoint, interval=15.0),
                 Loop("tastes", tastes.step, interval=60.0),
                 Loop("keeper", kept.keeper.step, interval=600.0),
                 *forget.loops,

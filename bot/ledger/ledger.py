@@ -1,49 +1,35 @@
 """Opens the ledger's database and runs verbs on it: `await ledger.run(verbs.settle, job_id, ...)`.
 
 It owns threads, transactions and the check of the database's version; it never holds a statement
-of its own. On SQLite one writer thread runs all waiting verbs in one transaction and answers
-after COMMIT, so that a burst of a hundred commands costs a handful of fsyncs.
-On PostgreSQL each verb has a pooled connection in a thread of its own.
+of its own. On SQLite one thread writes (`bot.ledger.writer`), so that a burst of a hundred
+commands costs a handful of fsyncs. On PostgreSQL each verb has a pooled connection in a thread of
+its own.
 """
 
 import asyncio
-import contextlib
 import os
-import queue
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 
-from bot.ledger import deliveries, prepared, schema, verbs
+from bot.ledger import schema
+from bot.ledger.writer import BY_HAND, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Followers = Mapping[Callable[..., object], Callable[[], None]]
 
-# More verbs than this in one transaction would keep the first of them waiting.
-BATCH = 64
 POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
+# What was written during one is what the next has to do, and that is less each time.
+CHECKPOINTS = 5
 READS = "easel_reads"  # a connection's option: its transactions take no lock
-# A connection with this option begins and ends its transactions itself.
-BY_HAND = "by_hand"
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
 DEADLOCK_ATTEMPTS = 5
-
-
-# Every commit outlives the process. These need not outlive the machine's power as well, which costs
-# a write to the disk each: recovery asks Discord what was acknowledged, the same key asks HiAPI for
-# the task's name, a page tells stages, and a reply that was leased to nobody is claimed again.
-# With any other verb in its transaction, and with the next such one, they reach the disk too.
-RECOVERABLE = frozenset(
-    {verbs.confirm, verbs.submitted, verbs.note_status, deliveries.claim_reply, deliveries.renew}
-)
 
 
 class LedgerError(Exception):
@@ -65,8 +51,7 @@ class Ledger:
         else:
             self._engine = _postgres_engine(self.url)
         self._followers: Followers = {}
-        self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self._writer: Writer | None = None
         self._threads: ThreadPoolExecutor | None = None
 
     async def __aenter__(self) -> Self:
@@ -76,8 +61,7 @@ class Ledger:
             self._engine.dispose()
             raise
         if self._sqlite:
-            self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
-            self._writer.start()
+            self._writer = Writer(self._engine)
         else:
             self._threads = ThreadPoolExecutor(POSTGRES_CONNECTIONS, thread_name_prefix="ledger")
         return self
@@ -87,8 +71,7 @@ class Ledger:
         writer, self._writer = self._writer, None
         threads, self._threads = self._threads, None
         if writer is not None:
-            self._waiting.put(None)
-            await asyncio.to_thread(writer.join)
+            await writer.close()
         if threads is not None:
             await asyncio.to_thread(threads.shutdown)
         await asyncio.to_thread(self._engine.dispose)
@@ -115,22 +98,16 @@ class Ledger:
         **kwargs: P.kwargs,
     ) -> asyncio.Future[T]:
         """As `run`, begun at once: on SQLite what is asked for in one breath is one transaction."""
-        loop = asyncio.get_running_loop()
         if self._threads is not None:
+            loop = asyncio.get_running_loop()
             return loop.run_in_executor(self._threads, self._transact, verb, args, kwargs)
         if self._writer is None:
             raise LedgerError("the ledger is closed")
-        call = _Call(
-            loop,
-            loop.create_future(),
-            lambda conn: verb(conn, *args, **kwargs),
-            lasting=verb not in RECOVERABLE,
-        )
-        self._waiting.put(call)
+        answer = self._writer.ask(verb, args, kwargs)
         follower = self._followers.get(verb)
         if follower is not None:
             follower()
-        return call.future
+        return answer
 
     def follow(self, followers: Followers) -> None:
         """Call a verb's follower when it is asked for: what that asks for joins the transaction.
@@ -155,6 +132,27 @@ class Ledger:
         if self._writer is None:
             raise LedgerError("the ledger is closed")
         return await asyncio.to_thread(self._look, verb, args, kwargs)
+
+    async def checkpoint(self) -> int:
+        """On SQLite, move the log of changes into the file while others write. Returns 0.
+
+        To be called now and then: otherwise each thousandth page would do so, in the transaction of
+        whoever comes with it. Who writes all the time may keep the log from its end; then the
+        writer does it when it has become too long.
+        """
+        if self._writer is not None:
+            await asyncio.to_thread(self._move_log)
+        return 0
+
+    def _move_log(self) -> None:
+        connection = self._engine.raw_connection()
+        try:
+            for _ in range(CHECKPOINTS):
+                _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if pages == moved:
+                    return
+        finally:
+            connection.close()
 
     def _look(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         with self._engine.connect() as opened:
@@ -208,118 +206,6 @@ class Ledger:
         if self._sqlite and version is not None:
             migrate.copy_file(self.url.database, version)
         migrate.upgrade(self._engine)
-
-    def _write(self) -> None:
-        with self._engine.connect().execution_options(**{BY_HAND: True}) as conn:
-            conn.begin()  # one that lasts: the real ones are begun and ended inside it, by hand
-            database = conn.connection.driver_connection
-            assert isinstance(database, sqlite3.Connection)  # noqa: S101 - the driver of `_url`
-            quick: Any = prepared.Connection(conn, database)
-            while True:
-                batch = [self._waiting.get()]
-                with contextlib.suppress(queue.Empty):
-                    while len(batch) < BATCH and batch[-1] is not None:
-                        batch.append(self._waiting.get_nowait())
-                calls = [call for call in batch if call is not None]
-                if calls:
-                    _commit(quick, database, calls)
-                if batch[-1] is None:
-                    return
-
-
-class _Call:
-    """A verb that waits for the writer, and the future of whoever asked."""
-
-    __slots__ = ("error", "future", "lasting", "loop", "result", "verb")
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        future: asyncio.Future[Any],
-        verb: Callable[[sa.Connection], Any],
-        *,
-        lasting: bool,
-    ) -> None:
-        self.loop = loop
-        self.lasting = lasting
-        self.future = future
-        self.verb = verb
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def answer(self) -> None:
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
-
-class _RolledBackError(Exception):
-    """One verb's failure ended the whole transaction."""
-
-
-def _commit(conn: sa.Connection, database: sqlite3.Connection, calls: list[_Call]) -> None:
-    """Run the calls in one transaction; a call that fails takes only itself back.
-
-    Failures are rare: rather than guard each call by a savepoint, the others are run again.
-    """
-    pending = calls
-    while pending:
-        try:
-            with _transaction(database, lasting=any(call.lasting for call in pending)):
-                for call in pending:
-                    _attempt(conn, call)
-            break
-        except _RolledBackError:
-            pending = [call for call in pending if call.error is None]
-        except BaseException as error:  # noqa: BLE001 - whoever asked must hear of it
-            # Locked, read-only, no room for the commit: true of all of them.
-            for call in pending:
-                call.error = call.error or error
-            break
-    for loop in {call.loop for call in calls}:
-        mine = [call for call in calls if call.loop is loop]
-        # A loop that was closed meanwhile has nobody left to tell.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_answer, mine)
-
-
-_FULL, _NORMAL = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
-
-
-@contextlib.contextmanager
-def _transaction(database: sqlite3.Connection, *, lasting: bool) -> Iterator[None]:
-    """BEGIN and COMMIT without SQLAlchemy, to which one pair costs as much as three statements.
-
-    Raises its errors all the same, for that is what callers expect of a ledger.
-    """
-    try:
-        database.execute(_FULL if lasting else _NORMAL)
-        # IMMEDIATE: two processes on one file then wait for each other instead of failing.
-        database.execute("BEGIN IMMEDIATE")
-        yield
-        database.execute("COMMIT")
-    except BaseException as error:
-        if database.in_transaction:
-            database.rollback()
-        if isinstance(error, sqlite3.Error):
-            raise sa.exc.OperationalError("a transaction", None, error) from error
-        raise
-
-
-def _attempt(conn: sa.Connection, call: _Call) -> None:
-    try:
-        call.result = call.verb(conn)
-    except BaseException as error:
-        call.error = error
-        raise _RolledBackError from error
-
-
-def _answer(calls: list[_Call]) -> None:
-    for call in calls:
-        call.answer()
 
 
 def _private_file(database: str | None) -> None:

@@ -119,7 +119,7 @@ class TestFile:
         def synchronous(conn):
             return conn.exec_driver_sql("PRAGMA synchronous").scalar()
 
-        monkeypatch.setattr(ledger_module, "RECOVERABLE", ledger_module.RECOVERABLE | {synchronous})
+        monkeypatch.setattr(ledger_module, "RECOVERABLE", writer_module.RECOVERABLE | {synchronous})
         assert await ledger.run(synchronous) == 1
         async with held(ledger):
             together = await asked(
