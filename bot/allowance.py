@@ -143,18 +143,20 @@ class Allowances:
 
     def _limits(self, scopes: Iterable[str], at: datetime) -> Iterator[Limit]:
         whose = {"bot": self.bot, "server": self.server, "member": self.member}
+        # Told once, for each scope would say the same, and each command waits for it.
+        periods = [(each, _period(at, each), resets_at(at, each)) for each in ("day", "month")]
         for scope in scopes:
             kind = scope.partition(":")[0]
             caps = whose.get(kind, self.outsider)
-            for period in ("day", "month"):
+            for period, named, until in periods:
                 pictures, micros = (
                     getattr(caps, f"{period}_pictures"),
                     getattr(caps, f"{period}_micros"),
                 )
                 own = kind in ("member", "person") and period == "day"
                 yield Limit(
-                    account=Account(scope, _period(at, period)),
-                    resets_at=resets_at(at, period),
+                    account=Account(scope, named),
+                    resets_at=until,
                     pictures=UNLIMITED if pictures is None else pictures,
                     micros=UNLIMITED if micros is None else micros,
                     attempts=self.failed_per_day if own else UNLIMITED,

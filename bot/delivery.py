@@ -4,8 +4,8 @@ It owns fetching the pictures, fitting them and the final card; it never asks Hi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -87,10 +87,9 @@ class Deliverer:
             reply = claimed[0] if claimed else await self._claim(self._ledger.run, now)
             if reply is None:
                 return 0
-            with structlog.contextvars.bound_contextvars(reply=reply.id):
-                async with self._held(reply):
-                    await self._release(reply.id)
-                    await self._deliver(reply)
+            with structlog.contextvars.bound_contextvars(reply=reply.id), self._held(reply):
+                await self._release(reply.id)
+                await self._deliver(reply)
         return 1
 
     def _claim(self, way: Callable[..., T], now: datetime) -> T:
@@ -105,29 +104,26 @@ class Deliverer:
     async def _give_back(self, reply: Reply, at: datetime) -> None:
         await self._ledger.run(leases.give_back, reply.id, worker=self._worker, until=at + LEASE)
 
-    @asynccontextmanager
-    async def _held(self, reply: Reply) -> AsyncIterator[None]:
+    @contextmanager
+    def _held(self, reply: Reply) -> Iterator[None]:
         """Renew the lease while the work inside goes on."""
+        loop = asyncio.get_running_loop()
 
-        async def renewing() -> None:
-            while True:
-                await asyncio.sleep(RENEW_EVERY.total_seconds())
-                until = self._clock() + LEASE
-                renewal = self._ledger.ask(
-                    deliveries.renew, reply.id, worker=self._worker, until=until
-                )
-                await asyncio.wait([renewal])
-                if renewal.exception() is not None:
-                    # The next one may succeed, and what is under way has no part in it.
-                    log.warning("reply.not_renewed", cause=str(renewal.exception()))
+        # No task: most deliveries are over long before, and each would pay for it.
+        timer: asyncio.TimerHandle
 
-        task = asyncio.create_task(renewing())
+        def renew() -> None:
+            nonlocal timer
+            until = self._clock() + LEASE
+            renewal = self._ledger.ask(deliveries.renew, reply.id, worker=self._worker, until=until)
+            renewal.add_done_callback(_heard)
+            timer = loop.call_later(RENEW_EVERY.total_seconds(), renew)
+
+        timer = loop.call_later(RENEW_EVERY.total_seconds(), renew)
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            timer.cancel()
 
     async def _deliver(self, reply: Reply) -> None:
         found, lost = await self._fetch_all(reply)
@@ -289,6 +285,12 @@ class Deliverer:
         now = await self._ledger.run(verbs.reply_of, reply.id)
         if now is None or now.target.user_id == ANONYMOUS:
             await self._keeper.forget(job.id for job in reply.jobs)
+
+
+def _heard(renewal: asyncio.Future[bool]) -> None:
+    """What is under way has no part in a renewal that failed, and the next one may succeed."""
+    if not renewal.cancelled() and renewal.exception() is not None:
+        log.warning("reply.not_renewed", cause=str(renewal.exception()))
 
 
 def _ready_at(reply: Reply) -> datetime:

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import policy, render
-from bot.allowance import Allowances, Full, Prices
+from bot.allowance import Allowances, Full, Limit, Prices
 from bot.catalog import Catalog, Complaint
 from bot.clock import Clock
 from bot.house import Hands, House
@@ -155,22 +155,29 @@ class Intake:
         if not ask.confirmed and self.questions.needed(reply):
             said = await self.questions.about(reply, limits=limits, member_limit=member_limit)
             return said if isinstance(said, Question | Complaint) else self._refusal(said)
-        writing = asyncio.ensure_future(
-            self._ledger.run(asks.receive, reply, limits=limits, member_limit=member_limit)
-        )
+        written = await self._written(reply, limits)
+        return self._refusal(written) if isinstance(written, asks.Refusal) else written
+
+    async def _written(
+        self, reply: Reply, limits: tuple[Limit, ...]
+    ) -> Reply | asks.Refusal | Complaint | None:
+        """What the ledger says to a new reply, or that it says nothing in time."""
         try:
-            written = await asyncio.wait_for(asyncio.shield(writing), INSERT_LIMIT.total_seconds())
-        except (TimeoutError, SQLAlchemyError, LedgerError) as error:
-            log.error("reply.not_written", reply=reply.id, cause=str(error) or "too slow")
-            if not writing.done():
-                self._take_back(reply, writing)
-            return _UNWRITABLE
-        if written is None or isinstance(written, Reply):
-            if written is not None:
-                named = [job.id for job in reply.jobs]
-                log.info("reply.received", reply=reply.id, kind=request.kind, jobs=named)
-            return written
-        return self._refusal(written)
+            writing = self._ledger.ask(
+                asks.receive, reply, limits=limits, member_limit=self._member_limit
+            )
+            await asyncio.wait([writing], timeout=INSERT_LIMIT.total_seconds())
+            if writing.done():
+                named, kind = [job.id for job in reply.jobs], reply.jobs[0].request.kind
+                if isinstance(written := writing.result(), Reply):
+                    log.info("reply.received", reply=reply.id, kind=kind, jobs=named)
+                return written
+        except (SQLAlchemyError, LedgerError) as error:
+            log.error("reply.not_written", reply=reply.id, cause=str(error))
+        else:
+            log.error("reply.not_written", reply=reply.id, cause="too slow")
+            self._take_back(reply, writing)
+        return _UNWRITABLE
 
     async def house(self, place: Place) -> House | Complaint:
         """The rules of the server where somebody asks; without them nothing is spent there."""
@@ -211,7 +218,7 @@ class Intake:
             N_("Ask for a picture of your own with a command."),
         )
 
-    def _refusal(self, written: Block | Full | asks.MemberFull) -> Complaint:
+    def _refusal(self, written: asks.Refusal) -> Complaint:
         """What the ledger's guards said, in words."""
         if isinstance(written, Full):
             return policy.exhausted(written)
@@ -225,9 +232,7 @@ class Intake:
         )
 
     def _take_back(
-        self,
-        reply: Reply,
-        writing: asyncio.Future[Reply | Block | Full | asks.MemberFull | None],
+        self, reply: Reply, writing: asyncio.Future[Reply | asks.Refusal | None]
     ) -> None:
         """The person was told no while the row was still being written: undo it once it stands."""
 

@@ -17,14 +17,13 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.allowance import MICROS, UNLIMITED, Full, Limit, Spent, dollars, own_account
+from bot.allowance import MICROS, UNLIMITED, Limit, Spent, dollars, own_account
 from bot.catalog import Complaint
 from bot.clock import Clock
 from bot.i18n import N_
 from bot.ledger import asks
-from bot.ledger.asks import MemberFull
+from bot.ledger.asks import Refusal
 from bot.ledger.ledger import Ledger, LedgerError
-from bot.ledger.servers import Block
 from bot.model import Reply
 
 log = structlog.get_logger(__name__)
@@ -103,7 +102,7 @@ class Questions:
 
     async def about(
         self, reply: Reply, *, limits: Sequence[Limit], member_limit: int
-    ) -> Question | Complaint | Block | Full | MemberFull:
+    ) -> Question | Complaint | Refusal:
         """The question, or what would stand against the request anyway; nothing is reserved."""
         try:
             async with asyncio.timeout(READ_LIMIT.total_seconds()):

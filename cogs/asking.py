@@ -55,11 +55,12 @@ async def ask(interaction: Interaction, wish: Wish, *, intake: Intake) -> None:
     if complaint is not None:
         await whisper(interaction, complaint, typed=wish.typed)
         return
+    where = place(interaction)
     received = await intake.receive(
         Ask(
             request=handing.owned(wish.request, wish.images, user_id=interaction.user.id),
-            target=target(interaction, intake, private=wish.private),
-            place=place(interaction),
+            target=target(interaction, intake, private=wish.private, where=where),
+            place=where,
             count=wish.count,
             unfinished=wish.prompt_file is not None,
             made_from=wish.made_from,

@@ -52,11 +52,13 @@ async def hand_back(interaction: Interaction, told: str, *, typed: str) -> None:
     await interaction.followup.send(text, file=file, ephemeral=True)
 
 
-def target(interaction: Interaction, intake: Intake, *, private: bool) -> Target:
-    """Where the answer to this interaction goes."""
+def target(
+    interaction: Interaction, intake: Intake, *, private: bool, where: Place | None = None
+) -> Target:
+    """Where the answer to this interaction goes; `where` is its place, if that is known."""
     # The token's age is measured on Discord's clock, its end is kept on ours.
     age = discord.utils.utcnow() - interaction.created_at
-    where = place(interaction)
+    where = where or place(interaction)
     return Target(
         application_id=interaction.application_id,
         interaction_id=interaction.id,

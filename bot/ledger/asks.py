@@ -32,13 +32,17 @@ class MemberFull:
     waiting: int
 
 
+Refusal = Block | Full | MemberFull
+"""What the guards say instead."""
+
+
 def receive(
     conn: sa.Connection,
     reply: Reply,
     *,
     limits: Sequence[Limit] = (),
     member_limit: int = NO_LIMIT,
-) -> Reply | Block | Full | MemberFull | None:
+) -> Reply | Refusal | None:
     """Write a reply and its jobs as `received` and reserve them; None if this interaction is known.
 
     None also for the second press of a button. The guards hold when requests race: counters are
@@ -82,7 +86,7 @@ def foresee(
     *,
     limits: Sequence[Limit] = (),
     member_limit: int = NO_LIMIT,
-) -> Spent | Block | Full | MemberFull:
+) -> Spent | Refusal:
     """What `receive` would say of a reply now, without writing anything.
 
     If nothing stands against it, what its person's own account came to today.

@@ -173,19 +173,21 @@ async def test_while_it_shuts_down_the_bot_takes_nothing_new(studio):
 
 async def test_a_ledger_that_does_not_answer_in_time(studio, monkeypatch, tmp_path):
     await studio.imagine(" ")  # the rules of the server are known already
-    run, receive = studio.app.ledger.run, studio.app.intake.receive
+    ask, receive = studio.app.ledger.ask, studio.app.intake.receive
 
     # The simulated Discord must be told what a command may wait for.
-    async def declared_run(verb, *args, **kwargs):
-        work = run(verb, *args, **kwargs)
+    def declared_ask(verb, *args, **kwargs):
+        answer = ask(verb, *args, **kwargs)
         if verb is not asks.receive:
-            return await work
-        return await studio.env.external_wait(work, reason="another process holds the database")
+            return answer
+        reason = "another process holds the database"
+        return asyncio.ensure_future(studio.env.external_wait(answer, reason=reason))
 
     async def declared_receive(ask):
         return await studio.env.external_wait(receive(ask), reason="the ledger is asked")
 
-    monkeypatch.setattr(studio.app.ledger, "run", declared_run)
+    monkeypatch.setattr(studio.app.ledger, "ask", declared_ask)
+
     monkeypatch.setattr(studio.app.intake, "receive", declared_receive)
     with closing(sqlite3.connect(tmp_path / "demo.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
