@@ -173,13 +173,27 @@ class Deliverer:
             if job.outcome is None or not job.outcome.pictures:
                 continue
             try:
-                data = await self._fetch(job.outcome.pictures[0].url)
+                data = await self._picture(job.id, job.outcome.pictures[0].url)
                 images.probe(data)
                 found[job.id] = data
             except (FetchError, images.ImageError) as error:
                 log.error("picture.lost", job=job.id, cause=f"{type(error).__name__}: {error}")
                 lost[job.id] = Code.PICTURE_LOST
         return found, lost
+
+    async def _picture(self, job_id: str, url: str) -> bytes:
+        """The picture where HiAPI put it; else as it was kept, if it was shown once before.
+
+        What the ledger wrote of that may be lost with the machine's power, and HiAPI's file be
+        gone by the time it is back. Raises FetchError.
+        """
+        try:
+            return await self._fetch(url)
+        except FetchError:
+            kept = await self._keeper.original(job_id)
+            if kept is None:
+                raise
+            return kept
 
     async def _fetch(self, url: str) -> bytes:
         for pause in FETCH_PAUSES[1:]:

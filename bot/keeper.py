@@ -11,12 +11,9 @@ size is kept by each process, by its own count and a look at the folder every no
 
 import asyncio
 import contextlib
-import errno
 import hashlib
-import mmap
 import os
 import secrets
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +22,7 @@ from pathlib import Path
 
 import structlog
 
+from bot.blocks import Blocks
 from bot.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -34,11 +32,6 @@ ROOM = 0.9
 # A file that is being written; one of a process that died is removed after this time.
 PART = ".part"
 PART_LIFE = timedelta(hours=1)
-# What is kept is hardly ever read again: it goes to the disk past the system's cache, which to fill
-# costs four times as much. Such writes must be of whole blocks, from memory at a block's border.
-DIRECT = getattr(os, "O_DIRECT", 0)
-BLOCK = 4096
-PIECE = 1024 * 1024
 
 
 class Shelf(StrEnum):
@@ -71,8 +64,7 @@ class Keeper:
         self._life = timedelta(days=days)
         self._cap = megabytes * 1024 * 1024
         self._clock = clock
-        self._piece = mmap.mmap(-1, PIECE)
-        self._piecing = threading.Lock()
+        self._blocks = Blocks()
         self._used: int | None = None  # bytes, as of the last look and what was written since
 
     @property
@@ -143,54 +135,28 @@ class Keeper:
         return True
 
     def _write(self, shelf: Shelf, name: str, data: bytes) -> None:
-        path = self._path(shelf, name)
+        folder = f"{self._folder}/{shelf}"
+        path = f"{folder}/{name}"
         now = self._clock().timestamp()
-        try:
-            os.utime(path, (now, now))
-        except FileNotFoundError:
-            pass
-        else:
-            return
+        if shelf is Shelf.REFERENCES:  # they are named by their bytes, and come again and again
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(path, (now, now))
+                return
         if self._used is None or self._used + len(data) > self._cap:
             self._prune(len(data))
-        for folder in (self._folder, path.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = path.with_name(f"{secrets.token_hex(8)}{PART}")
+        part = Path(f"{folder}/{secrets.token_hex(8)}{PART}")
         try:
-            self._fill(part, data)
-            os.utime(part, (now, now))
+            try:
+                self._blocks.write(part, data, at=now)
+            except FileNotFoundError:
+                for each in (self._folder, part.parent):
+                    each.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._blocks.write(part, data, at=now)
             part.replace(path)
         except OSError:
             _remove(part)
             raise
         self._used = (self._used or 0) + len(data)
-
-    def _fill(self, part: Path, data: bytes) -> None:
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        if DIRECT:
-            try:
-                with os.fdopen(os.open(part, flags | DIRECT, 0o600), "wb", buffering=0) as out:
-                    self._pieces(out.fileno(), data)
-            except OSError as error:
-                _remove(part)
-                if error.errno != errno.EINVAL:  # of a file system that cannot do this
-                    raise
-            else:
-                return
-        with os.fdopen(os.open(part, flags, 0o600), "wb") as out:
-            out.write(data)
-
-    def _pieces(self, out: int, data: bytes) -> None:
-        whole = memoryview(data)
-        with self._piecing, memoryview(self._piece) as piece:
-            for begin in range(0, len(data), PIECE):
-                size = min(PIECE, len(data) - begin)
-                piece[:size] = whole[begin : begin + size]
-                blocks = -(-size // BLOCK) * BLOCK
-                done = 0
-                while done < blocks:
-                    done += os.write(out, piece[done:blocks])
-        os.truncate(out, len(data))
 
     def _find(self, shelf: Shelf, name: str) -> Path | None:
         """The file, if it is there and not too old; the next round removes it then."""

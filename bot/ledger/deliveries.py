@@ -18,8 +18,8 @@ def claim_reply(
 ) -> Reply | None:
     """Lease the longest waiting reply whose jobs all have an outcome."""
     values = {"now": now, "lease_owner": worker, "lease_until": now + lease}
-    reply_id = conn.scalar(_CLAIM, values)
-    return None if reply_id is None else rows.load_reply(conn, reply_id)
+    row = conn.execute(_CLAIM, values).mappings().one_or_none()
+    return None if row is None else rows.with_jobs(conn, row)
 
 
 _NOW = sa.bindparam("now", type_=schema.Instant)
@@ -39,7 +39,7 @@ _CLAIM = prepared(
     sa.update(replies)
     .where(replies.c.id == _NEXT.scalar_subquery(), replies.c.delivery == Delivery.OPEN)
     .values(attempts=replies.c.attempts + 1)
-    .returning(replies.c.id)
+    .returning(replies)
 )
 
 

@@ -127,9 +127,12 @@ def reply(row: Row, jobs: tuple[Job, ...]) -> Reply:
 def load_reply(conn: sa.Connection, reply_id: str) -> Reply | None:
     """A reply with its jobs in slot order, or None."""
     row = conn.execute(_REPLY, {"id": reply_id}).mappings().one_or_none()
-    if row is None:
-        return None
-    found = conn.execute(_JOBS, {"reply_id": reply_id}).mappings()
+    return None if row is None else with_jobs(conn, row)
+
+
+def with_jobs(conn: sa.Connection, row: Row) -> Reply:
+    """A reply, of which the row is at hand, with its jobs in slot order."""
+    found = conn.execute(_JOBS, {"reply_id": row["id"]}).mappings()
     return reply(row, tuple(job(each) for each in found))
 
 

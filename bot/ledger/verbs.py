@@ -67,21 +67,22 @@ def _next_turn(conn: sa.Connection, user_id: int) -> int:
     That is the head of the queue or, when nobody waits, the last turn under way: who was served
     much meanwhile must not find a newcomer's whole queue before their next job.
     """
-    last = conn.scalar(_LAST_TURN, {"this": user_id})
-    now = conn.scalar(_HEAD_TURN)
-    if now is None:
-        now = conn.scalar(_TURN_UNDER_WAY)
+    last, now = conn.execute(_TURNS, {"this": user_id}).one()
     return max(-1 if last is None else last, -1 if now is None else now - 1) + 1
 
 
 _UNDER_WAY = [State.SUBMITTING, State.SUBMITTED]
-_LAST_TURN = prepared(
-    sa.select(sa.func.max(jobs.c.turn)).where(
-        jobs.c.user_id == _THIS, jobs.c.state.in_([State.QUEUED, *_UNDER_WAY])
+_LAST_TURN = sa.select(sa.func.max(jobs.c.turn)).where(
+    jobs.c.user_id == _THIS, jobs.c.state.in_([State.QUEUED, *_UNDER_WAY])
+)
+_HEAD_TURN = sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUEUED)
+_TURN_UNDER_WAY = sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(_UNDER_WAY))
+_TURNS = prepared(
+    sa.select(
+        _LAST_TURN.scalar_subquery(),
+        sa.func.coalesce(_HEAD_TURN.scalar_subquery(), _TURN_UNDER_WAY.scalar_subquery()),
     )
 )
-_HEAD_TURN = prepared(sa.select(sa.func.min(jobs.c.turn)).where(jobs.c.state == State.QUEUED))
-_TURN_UNDER_WAY = prepared(sa.select(sa.func.max(jobs.c.turn)).where(jobs.c.state.in_(_UNDER_WAY)))
 
 
 def amend(
@@ -148,27 +149,26 @@ def claim_queued(
     Whoever has `running_limit` jobs under way is passed over until one of them ends.
     """
     leased = {"now": now, "lease_owner": worker, "lease_until": now + lease}
-    for state, claim in ((State.SUBMITTING, _CLAIM), (State.QUEUED, _CLAIM_FAIRLY)):
-        values = {"before": state, **leased}
-        if claim is _CLAIM_FAIRLY:
-            values["running_limit"] = running_limit
-        row = conn.execute(claim, values).mappings().one_or_none()
-        if row is not None:
-            return rows.job(row)
-    return None
+    found = conn.execute(_CLAIM, {"running_limit": running_limit, **leased}).mappings()
+    row = found.one_or_none()
+    return None if row is None else rows.job(row)
 
 
-_NEXT = (
-    sa.select(jobs.c.id)
-    .where(
-        jobs.c.state == _BEFORE,
-        jobs.c.due_at <= _NOW,
-        sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= _NOW),
+def _next(state: State) -> sa.Select[tuple[str]]:
+    """The job of this state whose turn it is."""
+    return (
+        sa.select(jobs.c.id)
+        .where(
+            jobs.c.state == state,
+            jobs.c.due_at <= _NOW,
+            sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= _NOW),
+        )
+        .order_by(jobs.c.turn, jobs.c.created_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
     )
-    .order_by(jobs.c.turn, jobs.c.created_at, jobs.c.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
+
+
 _OTHERS, _HELD = jobs.alias("others"), jobs.alias("held")
 
 
@@ -187,14 +187,17 @@ _AT_LIMIT = (
     .group_by(_HELD.c.user_id)
     .having(sa.func.count() + _running(_HELD.c.user_id) >= _LIMIT)
 )
-_FAIR = _NEXT.where(_running(jobs.c.user_id) < _LIMIT, jobs.c.user_id.not_in(_AT_LIMIT))
-_CLAIM, _CLAIM_FAIRLY = (
-    prepared(
-        sa.update(jobs)
-        .where(jobs.c.id == candidate.scalar_subquery(), jobs.c.state == _BEFORE)
-        .returning(jobs)
+_AGAIN = _next(State.SUBMITTING)
+_FAIR = _next(State.QUEUED).where(
+    _running(jobs.c.user_id) < _LIMIT, jobs.c.user_id.not_in(_AT_LIMIT)
+)
+_CLAIM = prepared(
+    sa.update(jobs)
+    .where(
+        jobs.c.id == sa.func.coalesce(_AGAIN.scalar_subquery(), _FAIR.scalar_subquery()),
+        jobs.c.state.in_([State.SUBMITTING, State.QUEUED]),
     )
-    for candidate in (_NEXT, _FAIR)
+    .returning(jobs)
 )
 
 

@@ -31,10 +31,18 @@ PATIENT = frozenset({verbs.submitted, verbs.note_status, deliveries.close})
 LOG_PAGES = 32_768
 # Every commit outlives the process. These need not outlive the machine's power as well, which costs
 # a write to the disk each: recovery asks Discord what was acknowledged, the same key asks HiAPI for
-# the task's name, a page tells stages, and a reply that was leased to nobody is claimed again.
+# the task's name, a page tells stages, a reply that was leased to nobody is claimed again, and one
+# that was shown is shown again in the same place.
 # With any other verb in its transaction, and with the next such one, they reach the disk too.
 RECOVERABLE = frozenset(
-    {verbs.confirm, verbs.submitted, verbs.note_status, deliveries.claim_reply, deliveries.renew}
+    {
+        verbs.confirm,
+        verbs.submitted,
+        verbs.note_status,
+        deliveries.claim_reply,
+        deliveries.renew,
+        deliveries.close,
+    }
 )
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot import keeper as keepers
+from bot import blocks
 from bot.keeper import Keeper, Shelf, original_name
 from tests.build import NOW
 
@@ -58,16 +58,16 @@ async def test_what_is_kept_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("direct", "block"),
     [
-        pytest.param(keepers.DIRECT, keepers.BLOCK, id="direct"),
-        pytest.param(0, keepers.BLOCK, id="through the cache"),
+        pytest.param(blocks.DIRECT, blocks.BLOCK, id="direct"),
+        pytest.param(0, blocks.BLOCK, id="through the cache"),
         # Linux answers EINVAL to both: to the flag when opening, to the size when writing.
-        pytest.param(getattr(os, "O_TMPFILE", 0), keepers.BLOCK, id="no such flag"),
-        pytest.param(keepers.DIRECT, 256, id="other blocks"),
+        pytest.param(getattr(os, "O_TMPFILE", 0), blocks.BLOCK, id="no such flag"),
+        pytest.param(blocks.DIRECT, 256, id="other blocks"),
     ],
 )
 async def test_a_file_of_any_size_is_kept_as_it_is(tmp_path, monkeypatch, size, direct, block):
-    monkeypatch.setattr(keepers, "DIRECT", direct)
-    monkeypatch.setattr(keepers, "BLOCK", block)
+    monkeypatch.setattr(blocks, "DIRECT", direct)
+    monkeypatch.setattr(blocks, "BLOCK", block)
     data = os.urandom(size)
     kept = keeper(tmp_path)
     assert await kept.keep_original("a" * 16, data)
