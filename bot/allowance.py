@@ -144,22 +144,21 @@ class Allowances:
     def _limits(self, scopes: Iterable[str], at: datetime) -> Iterator[Limit]:
         whose = {"bot": self.bot, "server": self.server, "member": self.member}
         # Told once, for each scope would say the same, and each command waits for it.
-        periods = [(each, _period(at, each), resets_at(at, each)) for each in ("day", "month")]
+        day, month = ((_period(at, each), resets_at(at, each)) for each in ("day", "month"))
         for scope in scopes:
             kind = scope.partition(":")[0]
             caps = whose.get(kind, self.outsider)
-            for period, named, until in periods:
-                pictures, micros = (
-                    getattr(caps, f"{period}_pictures"),
-                    getattr(caps, f"{period}_micros"),
-                )
-                own = kind in ("member", "person") and period == "day"
+            failed = self.failed_per_day if kind in ("member", "person") else UNLIMITED
+            for (period, until), pictures, micros, attempts in (
+                (day, caps.day_pictures, caps.day_micros, failed),
+                (month, caps.month_pictures, caps.month_micros, UNLIMITED),
+            ):
                 yield Limit(
-                    account=Account(scope, named),
+                    account=Account(scope, period),
                     resets_at=until,
                     pictures=UNLIMITED if pictures is None else pictures,
                     micros=UNLIMITED if micros is None else micros,
-                    attempts=self.failed_per_day if own else UNLIMITED,
+                    attempts=attempts,
                 )
 
 

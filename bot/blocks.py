@@ -10,7 +10,6 @@ import errno
 import mmap
 import os
 import threading
-from pathlib import Path
 
 DIRECT = getattr(os, "O_DIRECT", 0)
 BLOCK = 4096
@@ -24,7 +23,7 @@ class Blocks:
         self._piece = mmap.mmap(-1, PIECE)
         self._piecing = threading.Lock()
 
-    def write(self, path: Path, data: bytes, *, at: float) -> None:
+    def write(self, path: str, data: bytes, *, at: float) -> None:
         """Make a file of that age (seconds since 1970), its owner's alone.
 
         Raises OSError, and then half a file may stand there.
@@ -36,7 +35,7 @@ class Blocks:
                 raise
             self._fill(path, data, at=at, direct=0)  # the file system can do no other way
 
-    def _fill(self, path: Path, data: bytes, *, at: float, direct: int) -> None:
+    def _fill(self, path: str, data: bytes, *, at: float, direct: int) -> None:
         # The system's own calls, without objects around them: each job writes a file.
         out = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | direct, 0o600)
         try:

@@ -144,17 +144,17 @@ class Keeper:
                 return
         if self._used is None or self._used + len(data) > self._cap:
             self._prune(len(data))
-        part = Path(f"{folder}/{secrets.token_hex(8)}{PART}")
+        part = f"{folder}/{secrets.token_hex(8)}{PART}"
         try:
             try:
                 self._blocks.write(part, data, at=now)
             except FileNotFoundError:
-                for each in (self._folder, part.parent):
+                for each in (self._folder, self._folder / shelf):
                     each.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._blocks.write(part, data, at=now)
-            part.replace(path)
+            os.replace(part, path)  # noqa: PTH105 - a path object costs as much as the call
         except OSError:
-            _remove(part)
+            _remove(Path(part))
             raise
         self._used = (self._used or 0) + len(data)
 
