@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 # Discord waits 3 s for an acknowledgement; the ledger may have one of them.
 INSERT_LIMIT = timedelta(seconds=1)
+Written = Reply | asks.Refusal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,7 @@ class Intake:
         written = await self._written(reply, limits)
         return self._refusal(written) if isinstance(written, asks.Refusal) else written
 
-    async def _written(
-        self, reply: Reply, limits: tuple[Limit, ...]
-    ) -> Reply | asks.Refusal | Complaint | None:
+    async def _written(self, reply: Reply, limits: tuple[Limit, ...]) -> Written | Complaint:
         """What the ledger says to a new reply, or that it says nothing in time."""
         try:
             writing = self._ledger.ask(
@@ -168,9 +167,9 @@ class Intake:
             )
             await asyncio.wait([writing], timeout=INSERT_LIMIT.total_seconds())
             if writing.done():
-                named, kind = [job.id for job in reply.jobs], reply.jobs[0].request.kind
                 if isinstance(written := writing.result(), Reply):
-                    log.info("reply.received", reply=reply.id, kind=kind, jobs=named)
+                    kind, jobs = written.jobs[0].request.kind, [job.id for job in written.jobs]
+                    log.info("reply.received", reply=reply.id, kind=kind, jobs=jobs)
                 return written
         except (SQLAlchemyError, LedgerError) as error:
             log.error("reply.not_written", reply=reply.id, cause=str(error))
@@ -231,9 +230,7 @@ class Intake:
             (("waiting", written.waiting), ("limit", self._member_limit)),
         )
 
-    def _take_back(
-        self, reply: Reply, writing: asyncio.Future[Reply | asks.Refusal | None]
-    ) -> None:
+    def _take_back(self, reply: Reply, writing: asyncio.Future[Written]) -> None:
         """The person was told no while the row was still being written: undo it once it stands."""
 
         async def undo() -> None:
@@ -255,8 +252,7 @@ class Intake:
         `rest` is the text of the prompt file, if there is one; `references` are those of the
         request, with the digests and addresses they have by now.
         """
-        first = reply.jobs[0]
-        prompt = first.request.prompt
+        first, prompt = reply.jobs[0], reply.jobs[0].request.prompt
         if rest is not None:
             prompt = storable(f"{prompt.strip()}\n\n{rest.strip()}".strip())
         request = replace(first.request, prompt=prompt, references=tuple(references))

@@ -80,6 +80,19 @@ async def test_a_picture_that_is_none(studio, file):
     await failed_with(studio, result, Code.PICTURE_LOST)
 
 
+async def test_a_picture_that_was_shown_before_is_shown_again_as_it_was_kept(studio):
+    # The machine lost its power before the ledger's last words reached the disk.
+    studio.hiapi.fault(faults.wrong_type(), on="file", times=9)
+    result = await studio.imagine()
+    await studio.submit()
+    [job] = (await studio.reply(result)).jobs
+    assert await studio.app.keeper.keep_original(job.id, image())
+    await studio.finish()
+    reply = await studio.reply(result)
+    assert reply.delivery == "delivered"
+    assert studio.file(result) == image()
+
+
 REFUSALS = {
     Code.BAD_REQUEST: faults.status(400, message="resolution 2K", error_code="INVALID_REQUEST"),
     Code.MODEL_GONE: faults.model_unavailable(),

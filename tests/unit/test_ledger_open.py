@@ -16,8 +16,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from bot.ledger import ledger as ledger_module
 from bot.ledger import migrate, schema, verbs
+from bot.ledger import writer as writer_module
 from bot.ledger.ledger import Ledger, LedgerError
 
 
@@ -119,7 +119,7 @@ class TestFile:
         def synchronous(conn):
             return conn.exec_driver_sql("PRAGMA synchronous").scalar()
 
-        monkeypatch.setattr(ledger_module, "RECOVERABLE", writer_module.RECOVERABLE | {synchronous})
+        monkeypatch.setattr(writer_module, "RECOVERABLE", writer_module.RECOVERABLE | {synchronous})
         assert await ledger.run(synchronous) == 1
         async with held(ledger):
             together = await asked(
@@ -411,7 +411,7 @@ class TestWriter:
             with closing(sqlite3.connect(path)) as other:
                 seen.append(other.execute("SELECT count(*) FROM facts").fetchone()[0])
 
-        names = [f"fact {number}" for number in range(ledger_module.BATCH - 1)]
+        names = [f"fact {number}" for number in range(writer_module.BATCH - 1)]
         async with held(ledger):
             tasks = await asked(
                 *(ledger.run(verbs.keep_fact, name, value="1") for name in names),
@@ -434,7 +434,7 @@ class TestWriter:
         assert await ledger.run(verbs.fact, "cancelled") == "1"
 
     async def test_closing_finishes_what_was_asked_for(self, path):
-        names = [f"fact {number}" for number in range(3 * ledger_module.BATCH)]
+        names = [f"fact {number}" for number in range(3 * writer_module.BATCH)]
         async with Ledger(f"sqlite:///{path}") as ledger:
             tasks = await asked(*(ledger.run(verbs.keep_fact, name, value="1") for name in names))
         assert await asyncio.gather(*tasks) == [None] * len(names)

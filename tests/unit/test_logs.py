@@ -1,7 +1,12 @@
 """What a log line shows, and above all what it never shows."""
 
+import asyncio
+import io
 import json
 import logging
+import re
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -216,3 +221,70 @@ def test_a_further_handler_gets_the_events_as_dictionaries(written):
     assert seen[0]["event"] == "job.settled"
     assert seen[0]["job"] == "abc"
     assert not written.getvalue(), "the stream keeps its own level"
+
+
+class TestSeveralLinesAtATime:
+    async def test_quiet_lines_wait_a_moment_and_come_in_their_order(self, written, style):
+        log = configure(style)
+        for number in range(3):
+            log.info("event", number=number)
+        assert written.getvalue() == ""
+        await asyncio.sleep(logs.BUNDLE_SECONDS + 0.1)
+        lines = written.getvalue().splitlines()
+        assert [re.search(r"number\W+(\d)", line)[1] for line in lines] == ["0", "1", "2"]
+
+    async def test_a_warning_takes_what_waits_along_at_once(self, written, style):
+        log = configure(style)
+        log.info("before")
+        log.warning("trouble")
+        lines = written.getvalue().splitlines()
+        assert ["before" in lines[0], "trouble" in lines[1], len(lines)] == [True, True, 2]
+
+    async def test_a_bundle_that_is_full_does_not_wait(self, written, style):
+        log = configure(style)
+        for number in range(logs.BUNDLE + 1):
+            log.info("event", number=number)
+        assert len(written.getvalue().splitlines()) == logs.BUNDLE
+
+    async def test_an_error_is_told_with_what_raised_it(self, written, style):
+        log = configure(style)
+        log.info("before")
+        try:
+            fail("no room")
+        except OSError:
+            log.exception("loop.round_failed")
+        assert "no room" in written.getvalue()
+
+    async def test_a_line_of_a_library_that_cannot_be_made_loses_no_other(self, written, style):
+        log = configure(style)
+        log.info("before")
+        logging.getLogger("library").info("%d pictures", "two")
+        log.warning("after")
+        said = written.getvalue()
+        assert "before" in said
+        assert "after" in said
+
+    async def test_nobody_reads_any_more(self, written, monkeypatch):
+        gone = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", gone)
+        log = configure("json")
+        gone.close()
+        log.warning("trouble")  # raises nothing
+        assert written.getvalue() == ""
+
+    def test_where_no_loop_runs_nothing_waits(self, written, style):
+        configure(style).info("event")
+        assert "event" in written.getvalue()
+
+    def test_the_end_of_the_process_writes_what_waits(self):
+        script = (
+            "import asyncio, structlog\n"
+            "from bot import logs\n"
+            "logs.configure(level='INFO', style='json')\n"
+            "async def main(): structlog.get_logger().info('the last words')\n"
+            "asyncio.run(main())\n"
+        )
+        ran = subprocess.run(  # noqa: S603 - our own words
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        assert json.loads(ran.stderr)["event"] == "the last words"
