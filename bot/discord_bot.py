@@ -21,6 +21,10 @@ from bot.translator import Translator
 log = structlog.get_logger(__name__)
 
 
+# Discord's codes: no such interaction any more; somebody answered it already.
+UNANSWERABLE = (10062, 40060)
+
+
 class Tree(app_commands.CommandTree["EaselBot"]):
     """Commands, with the words for whatever nobody foresaw."""
 
@@ -28,8 +32,19 @@ class Tree(app_commands.CommandTree["EaselBot"]):
         self, interaction: discord.Interaction["EaselBot"], error: app_commands.AppCommandError
     ) -> None:
         cause = getattr(error, "original", error)
+        if unanswerable(cause):
+            log.warning("command.unanswerable", interaction=interaction.id, cause=str(cause))
+            return
         log.error("command.failed", interaction=interaction.id, exc_info=cause)
         await excuse(interaction)
+
+
+def unanswerable(error: BaseException) -> bool:
+    """Whether Discord takes no answer: a moment too late, or somebody else was first.
+
+    No defect of the bot's, and nobody who could be told of one.
+    """
+    return isinstance(error, discord.HTTPException) and error.code in UNANSWERABLE
 
 
 async def excuse(interaction: discord.Interaction["EaselBot"]) -> None:

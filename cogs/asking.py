@@ -11,7 +11,7 @@ import aiohttp
 import discord
 import structlog
 
-from bot import cards
+from bot import cards, discord_bot
 from bot.catalog import Complaint
 from bot.intake import Ask, Intake
 from bot.model import Reply, Request
@@ -22,7 +22,6 @@ from cogs.reuploads import Reupload
 
 log = structlog.get_logger(__name__)
 
-REFUSALS = (10062, 40060)  # no such interaction; somebody acknowledged it already
 RETRY_PAUSE = 1.0  # seconds that discord.py waits at least before it tries a second time
 
 
@@ -92,11 +91,10 @@ async def _acknowledge(interaction: Interaction, wish: Wish, intake: Intake, rep
     try:
         taken = await interaction.response.defer(ephemeral=private, thinking=True)
     except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-        code = getattr(error, "code", None)
         # After an error of Discord's discord.py tries again, and may then hear of its first try.
         first = time.monotonic() - began < RETRY_PAUSE
-        if code in REFUSALS and first:
-            await intake.withdraw(reply, why=f"Discord refused the acknowledgement ({code})")
+        if discord_bot.unanswerable(error) and first:
+            await intake.withdraw(reply, why=f"Discord refused the acknowledgement ({error})")
         else:
             # Whether Discord took it is unknown: the row stays, and recovery asks Discord.
             log.warning("reply.acknowledgement_unknown", reply=reply.id, cause=str(error))

@@ -161,6 +161,17 @@ async def test_an_excuse_that_discord_refuses_is_at_least_a_log_line(studio, mon
     assert [line["event"] for line in logs] == ["command.failed", "command.no_excuse"]
 
 
+@pytest.mark.parametrize(("status", "code"), [(404, 10062), (400, 40060)])
+async def test_an_answer_that_discord_does_not_take_is_no_defect(studio, status, code):
+    studio.env.inject_error("POST", ACK, status=status, code=code)
+    with capture_logs() as logs:
+        result = await studio.imagine(" ")
+    assert not result.acknowledged
+    assert len(studio.sent("POST", ACK)) == 1  # nobody can be told, least of all of a defect
+    told = [(line["event"], line["log_level"]) for line in logs]
+    assert told == [("command.unanswerable", "warning")]
+
+
 async def test_one_defect_does_not_stop_the_next_command(studio, monkeypatch):
     async def defective(*_: object) -> None:
         raise ZeroDivisionError
