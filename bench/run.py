@@ -25,7 +25,7 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     runs = {
         "even": lambda: scenarios.even(rounds=options.rounds, seconds=30),
-        "short": lambda: scenarios.short(rounds=options.rounds, seconds=5),
+        "short": lambda: scenarios.short(rounds=options.rounds, seconds=15),
         "burst": lambda: scenarios.burst(seconds=5),
         "sustained": lambda: scenarios.sustained(seconds=6),
         "flight": lambda: scenarios.flight(seconds=20),
