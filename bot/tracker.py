@@ -121,6 +121,7 @@ class Tracker:
         self._early: deque[str] = deque(maxlen=EARLY_HINTS)
         self._reads = Allowance(HINTED_READS)
         self._questions = Allowance(HINTED_QUESTIONS)
+        self._stages: dict[str, str] = {}  # job id -> what was learned since the last note
 
     async def load(self, models: tuple[str, ...]) -> None:
         """Rebuild the index and the observed durations from the ledger: once, at start."""
@@ -238,7 +239,7 @@ class Tracker:
         settled = 0
         try:
             while self._hinted:
-                settled += await self._read_one(self._hinted.popleft())
+                settled += await self._read_one(self._hinted.popleft(), now)
             if now >= self._next_look_at:
                 settled += await self._look(now)
         except hiapi.HiAPIError as error:
@@ -246,6 +247,7 @@ class Tracker:
             pause = timedelta(seconds=judged.after or 0)
             self._paused_until = self._clock() + max(pause, self._every)
             log.warning("tracker.read_failed", code=judged.code, cause=str(error))
+        await self._note()
         return settled
 
     async def _look(self, now: datetime) -> int:
@@ -268,7 +270,7 @@ class Tracker:
                 continue
             reads += 1
             try:
-                settled += await self._read_page(number, expected, pages)
+                settled += await self._read_page(number, expected, pages, now)
             except (faults.BadAnswerError, faults.ServerError) as error:
                 log.warning("tracker.page_failed", page=number, cause=str(error))
                 alone += expected
@@ -278,7 +280,7 @@ class Tracker:
         waiting = {each for each in alone if each.task_id in self._live and each.due_at <= now}
         for watched in sorted(waiting, key=lambda each: (each.due_at, each.rank))[:ALONE]:
             watched.due_at = now + self._every
-            settled += await self._read_one(watched)
+            settled += await self._read_one(watched, now)
             reads += 1
         self._next_look_at = now + self._interval(reads)
         return settled
@@ -289,12 +291,11 @@ class Tracker:
         return self._every + max(0, reads - 1) * each
 
     async def _read_page(
-        self, number: int, expected: list[Watched], pages: dict[int, list[Watched]]
+        self, number: int, expected: list[Watched], pages: dict[int, list[Watched]], now: datetime
     ) -> int:
         """Read a page; what should stand there and does not is put down for the next one."""
         newest = self._rank
         page = await self._client.page(number, size=PAGE)
-        statuses: dict[str, str] = {}
         found: dict[str, hiapi.Task] = {}
         for place, task in enumerate(page.items):
             watched = self._live.get(task.task_id)
@@ -304,7 +305,7 @@ class Tracker:
                 watched.missed = 0
                 found[task.task_id] = task
         # All at once: the ledger then writes them in one transaction.
-        learning = (self._learn(self._live[name], task, statuses) for name, task in found.items())
+        learning = (self._learn(self._live[name], task, now) for name, task in found.items())
         settled = sum(await asyncio.gather(*learning))
         ends_here = len(page.items) < PAGE
         for watched in expected:
@@ -312,11 +313,9 @@ class Tracker:
                 watched.missed = FURTHER + 1 if ends_here else watched.missed + 1
                 if not watched.alone:
                     pages[number + 1].append(watched)
-        await self._note(statuses)
         return settled
 
-    async def _read_one(self, watched: Watched) -> int:
-        now = self._clock()
+    async def _read_one(self, watched: Watched, now: datetime) -> int:
         if watched.task_id not in self._live:
             return 0
         try:
@@ -327,14 +326,12 @@ class Tracker:
                 return 0
             outcome = Outcome(end=End.UNKNOWN, code=Code.LOST, detail="HiAPI knows no such task")
             return await self._settle(watched, outcome)
-        statuses: dict[str, str] = {}
-        settled = await self._learn(watched, task, statuses)
-        await self._note(statuses)
-        return settled
+        return await self._learn(watched, task, now)
 
-    async def _learn(self, watched: Watched, task: hiapi.Task, statuses: dict[str, str]) -> int:
-        """Take in what one read says of a task; 1 if that ended its job."""
-        now = self._clock()
+    async def _learn(self, watched: Watched, task: hiapi.Task, now: datetime) -> int:
+        """Take in what one read says of a task; 1 if that ended its job. The look began at `now`:
+        however long it takes, the next one finds all of them due.
+        """
         if (outcome := verdict.outcome(task)) is not None:
             # If its callback came after all, or to another process, the row does not move.
             if not await self._settle(watched, outcome, **wire.course(task, now=now)):
@@ -354,16 +351,19 @@ class Tracker:
         watched.due_at = now + pace
         if task.status != watched.job.task_status:
             watched.job = watched.job.evolve(task_status=task.status)
-            statuses[watched.job.id] = task.status
+            self._stages[watched.job.id] = task.status
         return 0
 
-    async def _note(self, statuses: dict[str, str]) -> None:
-        if not statuses:
+    async def _note(self) -> None:
+        """Write down the stages that were learned; pages and pictures come before."""
+        if not self._stages:
             return
-        await self._ledger.run(verbs.note_status, statuses)
-        for watched in list(self._live.values()):
-            if watched.job.id in statuses:
-                log.info("job.stage", job=watched.job.id, status=watched.job.task_status)
+        stages, self._stages = self._stages, {}
+        await self._ledger.run(verbs.note_status, stages)
+        for job_id in stages:
+            watched = self._by_job.get(job_id)
+            if watched is not None:
+                log.info("job.stage", job=job_id, status=watched.job.task_status)
                 self._moved(watched.job.reply_id)
 
     async def _settle(self, watched: Watched, outcome: Outcome, **about: object) -> int:

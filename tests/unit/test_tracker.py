@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import hiapi
 import pytest
 import sqlalchemy as sa
 
@@ -87,16 +88,28 @@ class Post:
         query = sa.select(sa.func.count()).where(schema.jobs.c.state == state)
         return await self.ledger.run(lambda conn: conn.scalar(query))
 
-    def another_tracker(self) -> Tracker:
+    def another_tracker(self, client: Client | None = None) -> Tracker:
         return Tracker(
             ledger=self.ledger,
-            client=self.client,
+            client=client or self.client,
             budget=self.budget,
             clock=self.clock,
             every=EVERY,
             settled=self.settled.append,
             moved=self.moved.append,
         )
+
+
+class SlowClient(Client):
+    """Each page takes a while by the clock of the tests."""
+
+    def __init__(self, *, clock: MovedClock, **settings: object) -> None:
+        super().__init__(now=clock, **settings)
+        self._hands = clock
+
+    async def page(self, number: int = 1, *, size: int = 100) -> hiapi.TaskPage:
+        self._hands.move(0.4)
+        return await super().page(number, size=size)
 
 
 @pytest.fixture
@@ -172,6 +185,18 @@ async def test_between_two_looks_lies_the_time_that_was_set(post):
     assert await post.look(after=5) == (1, 0)
     assert await post.look(after=4.9) == (0, 0)
     assert await post.look(after=0.1) == (1, 0)
+
+
+async def test_a_look_that_takes_a_while_keeps_no_task_from_the_next_one(post):
+    await post.submit(250)
+    url = post.hiapi.base_url
+    async with SlowClient(
+        api_key="sk-sandbox", base_url=url, budget=post.budget, clock=post.clock
+    ) as client:
+        post.tracker = post.another_tracker(client)
+        await post.tracker.adopt()
+        assert await post.look(after=5) == (3, 0)
+        assert await post.look(after=EVERY.total_seconds() - 3 * 0.4 + 0.1) == (3, 0)
 
 
 async def test_nothing_in_flight_costs_nothing(post):
