@@ -2,9 +2,6 @@
 
 It owns the thread, the transactions and which verbs share one; it never opens the database and
 never holds a statement.
-
-A process that sleeps between two commands wakes slowly, and each transaction wakes it twice. So
-what nobody waits for goes along with what somebody does.
 """
 
 import asyncio
@@ -23,9 +20,6 @@ from bot.ledger import deliveries, prepared, verbs
 BY_HAND = "by_hand"
 # More verbs than this in one transaction would keep the first of them waiting.
 BATCH = 64
-LINGER = 0.1  # seconds that a patient verb waits for another that is not
-# Nobody waits for these: the task is made, the card ages by itself, the picture is shown.
-PATIENT = frozenset({verbs.submitted, verbs.note_status, deliveries.close})
 # So long the log of changes may grow before a commit itself moves it into the file, which keeps
 # everybody waiting for as many pages: 128 MiB. `Ledger.checkpoint` comes long before.
 LOG_PAGES = 32_768
@@ -52,7 +46,6 @@ class Writer:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._patient: list[_Call] = []
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
         self._thread.start()
 
@@ -60,26 +53,12 @@ class Writer:
         self, verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> asyncio.Future[Any]:
         """The future of a verb's result: what is asked for in one breath is one transaction."""
-        loop = asyncio.get_running_loop()
-        call = _Call(loop, verb, args, kwargs)
-        if verb in PATIENT:
-            if not self._patient:
-                loop.call_later(LINGER, self._hurry)
-            self._patient.append(call)
-        else:
-            self._hurry()
-            self._waiting.put(call)
+        call = _Call(asyncio.get_running_loop(), verb, args, kwargs)
+        self._waiting.put(call)
         return call.future
-
-    def _hurry(self) -> None:
-        """Nobody is patient any longer."""
-        for call in self._patient:
-            self._waiting.put(call)
-        self._patient.clear()
 
     async def close(self) -> None:
         """Run what was asked for, and end the thread."""
-        self._hurry()
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
 

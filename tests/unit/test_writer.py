@@ -1,20 +1,16 @@
-"""SQLite's one writer: who waits for whose transaction, and how its log reaches the file."""
+"""SQLite's one writer: how its log reaches the file."""
 
 import asyncio
 import contextlib
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 
 import pytest
-import sqlalchemy as sa
 
 from bot.ledger import verbs
 from bot.ledger import writer as writers
 from bot.ledger.ledger import Ledger
-
-LONG = 60.0  # seconds that no test waits
 
 
 @pytest.fixture
@@ -28,71 +24,8 @@ async def ledger(path):
         yield opened
 
 
-@pytest.fixture
-def patient(monkeypatch):
-    """A verb that is patient, and what was committed before each time it ran."""
-    seen = []
-
-    def look(conn):
-        seen.append(conn.scalar(sa.text("SELECT count(*) FROM facts")))
-        return len(seen)
-
-    monkeypatch.setattr(writers, "PATIENT", {look})
-    return look, seen
-
-
 async def fact(ledger, name="a"):
     await ledger.run(verbs.keep_fact, name, value="1")
-
-
-async def test_a_patient_verb_goes_along_with_the_next_that_is_not(ledger, patient, monkeypatch):
-    monkeypatch.setattr(writers, "LINGER", LONG)
-    look, seen = patient
-    waiting = [ledger.ask(look), ledger.ask(look)]
-    await asyncio.sleep(0.05)
-    assert seen == []
-    await fact(ledger)
-    assert [each.result() for each in waiting] == [1, 2]
-    # In the order of asking, hence before the other.
-    assert seen == [0, 0]
-
-
-async def test_with_nobody_else_it_begins_after_a_moment(ledger, patient, monkeypatch):
-    monkeypatch.setattr(writers, "LINGER", 0.05)
-    look, _ = patient
-    began = time.monotonic()
-    assert await ledger.run(look) == 1
-    assert time.monotonic() - began >= 0.05
-    assert await ledger.run(look) == 2  # and so does the next
-
-
-async def test_it_is_done_before_the_ledger_is_closed(path, patient, monkeypatch):
-    monkeypatch.setattr(writers, "LINGER", LONG)
-    look, _ = patient
-    async with Ledger(f"sqlite:///{path}") as ledger:
-        waiting = ledger.ask(look)
-    assert waiting.result() == 1
-
-
-async def test_its_failure_is_its_own(ledger, monkeypatch):
-    def fail(_conn):
-        raise ValueError("a defect")
-
-    monkeypatch.setattr(writers, "PATIENT", {fail})
-    monkeypatch.setattr(writers, "LINGER", LONG)
-    waiting = ledger.ask(fail)
-    await fact(ledger)
-    with pytest.raises(ValueError, match="a defect"):
-        await waiting
-    assert await ledger.run(verbs.fact, "a") == "1"
-
-
-async def test_a_caller_who_leaves_is_served_all_the_same(ledger, patient, monkeypatch):
-    monkeypatch.setattr(writers, "LINGER", LONG)
-    look, seen = patient
-    ledger.ask(look).cancel()
-    await fact(ledger)
-    assert seen == [0]
 
 
 def in_file(path, tmp_path):
