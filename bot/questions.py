@@ -43,8 +43,9 @@ _UNREADABLE = Complaint(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a request would cost, in millionths of a dollar, and its person's day so far."""
+    """What a request would buy, for how many millionths of a dollar, and its person's day."""
 
+    pictures: str
     micros: int
     limit: Limit | None
     spent: Spent
@@ -55,17 +56,18 @@ class Question:
 
     def words(self) -> Complaint:
         """The question, in the two lines of a refusal."""
-        problem, price = N_("This would cost {price}."), ("price", self.price)
+        problem = N_("This would cost {price}: {pictures}.")
+        bought = (("price", self.price), ("pictures", self.pictures))
         if self.limit is not None and self.limit.micros < UNLIMITED:
             left = f"${dollars(max(self.limit.micros - self.spent.micros, 0))}"
         elif self.limit is not None and self.limit.pictures < UNLIMITED:
             pictures = max(self.limit.pictures - self.spent.pictures, 0)
             asked = N_("Pictures left for you today: {left}. Shall it be made?")
-            return Complaint(problem, asked, (price, ("left", pictures)))
+            return Complaint(problem, asked, (*bought, ("left", pictures)))
         else:
-            return Complaint(problem, N_("Shall it be made?"), (price,))
+            return Complaint(problem, N_("Shall it be made?"), bought)
         asked = N_("Left for you today: {left}. Shall it be made?")
-        return Complaint(problem, asked, (price, ("left", left)))
+        return Complaint(problem, asked, (*bought, ("left", left)))
 
 
 class Answer(Enum):
@@ -116,7 +118,7 @@ class Questions:
             return found
         own = own_account(reply.target, at=reply.created_at)
         limit = next((each for each in limits if each.account == own), None)
-        return Question(_cost(reply), limit, found)
+        return Question(_pictures(reply), _cost(reply), limit, found)
 
     def keep(self, go_on: GoOn, *, user_id: int, interaction_id: int) -> str | None:
         """Wait for an answer; the key to find it by, or None if this interaction asked already."""
@@ -146,6 +148,12 @@ class Questions:
         now = self._clock()
         for key in [key for key, each in self._kept.items() if each.until <= now]:
             del self._kept[key]
+
+
+def _pictures(reply: Reply) -> str:
+    """Every part of the price, in no language."""
+    request = reply.jobs[0].request
+    return f"{len(reply.jobs)} × {request.model}, {request.resolution}"
 
 
 def _cost(reply: Reply) -> int:

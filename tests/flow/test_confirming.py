@@ -4,6 +4,7 @@ The prices of these tests: 4 cents a picture at 1K, 8 at 2K; a remix 5 and 10.
 """
 
 import asyncio
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -58,10 +59,13 @@ def labels(message):
     return [item["label"] for row in message.components for item in row["components"]]
 
 
-async def asked(studio, result, price):
+async def asked(studio, result, price, *, pictures=None):
     """The answer is a private question, and nothing came of the request so far."""
     said = studio.said(result)
-    assert said.startswith(f"**This would cost {price}.**\n"), said
+    asks = re.fullmatch(r"\*\*This would cost (.+): (.+)\.\*\*", said.partition("\n")[0])
+    assert asks is not None, said
+    assert asks[1] == price
+    assert pictures in (None, asks[2])
     assert labels(result.response) == [f"Make it for {price}", "No"]
     return said
 
@@ -91,7 +95,8 @@ def private(studio):
 async def test_what_costs_as_much_as_that_is_not_asked_and_what_costs_more_is(ask_above):
     async with ask_above("0.12") as studio:
         assert (await studio.imagine(count=3)).deferred
-        await asked(studio, await studio.imagine(count=4), "$0.16")
+        four = await studio.imagine(count=4)
+        await asked(studio, four, "$0.16", pictures="4 × gpt-image-2-pro, 1K")
         await asked(studio, await studio.imagine(count=2, resolution="2K"), "$0.16")
         assert await studio.counted() == 3
 
@@ -368,7 +373,7 @@ async def test_another_person_cannot_answer(open_abroad):
 async def test_wherever_the_person_is(open_abroad, place):
     async with open_abroad(prices=PRICES, confirm_above=Decimal("0.01")) as far:
         question = await far.ask(PLACES[place])
-        assert "This would cost $0.04." in question.text
+        assert "This would cost $0.04: 1 × gpt-image-2-pro, 1K." in question.text
         yes = await far.discord.click(question.message, question.message.custom_ids[0], user=OWNER)
         await far.taken(yes)
         await far.finish()
@@ -508,7 +513,7 @@ async def test_it_is_asked_in_the_persons_language(ask_above, costly):
 
         studio.env.backend.subscribers.insert(0, tell)
         result = await studio.imagine("ein Reiher", **costly)
-        assert result.response.content.startswith("**Das würde $0.32 kosten.**")
+        assert result.response.content.startswith("**Das würde $0.32 kosten: 4 × gpt-image-2-pro, 2K.**")
         assert labels(result.response) == ["Für $0.32 erstellen", "Nein"]
 
 

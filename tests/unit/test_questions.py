@@ -60,9 +60,10 @@ amounts = st.integers(0, 10**9)
 def test_it_always_reads_as_two_lines_without_a_gap(micros, limit, spent, locale):
     at = Account("member:1:2", "2026-03-14")
     most = limit and Limit(at, build.NOW, pictures=limit[0], micros=limit[1])
-    question = Question(micros, most, Spent(pictures=spent[0], micros=spent[1]))
+    question = Question("2 × model, 1K", micros, most, Spent(pictures=spent[0], micros=spent[1]))
     text = render.complaint(question.words(), locale=locale)
     assert question.price in text
+    assert question.pictures in text
     assert len(text.split("\n")) == 2
     assert "{" not in text
     assert "-" not in text.replace("-ci", ""), "nothing below zero is left"
