@@ -344,6 +344,7 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
                 _("`spoiler` blurs it until somebody clicks it."),
                 _("`/preferences` makes either your default."),
                 _("`/privacy` says what I keep about you; there you can erase it."),
+                _("Report under a picture tells the moderators of its server."),
             ),
             (
                 f"**{_('Where is my picture?')}**",
@@ -364,6 +365,7 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
                 ),
                 _("`/usage` says what you used and what is left."),
                 _("A prompt may have 20,000 characters: put a long one into a text file."),
+                _("Moderators set the rules of their server with `/easel settings`."),
             ),
         )
         return tuple("\n".join(part) for part in parts)
