@@ -12,6 +12,7 @@ import os
 import threading
 
 DIRECT = getattr(os, "O_DIRECT", 0)
+BINARY = getattr(os, "O_BINARY", 0)  # Windows would write two bytes for each newline
 BLOCK = 4096
 PIECE = 2 * 1024 * 1024
 
@@ -37,15 +38,15 @@ class Blocks:
 
     def _fill(self, path: str, data: bytes, *, at: float, direct: int) -> None:
         # The system's own calls, without objects around them: each job writes a file.
-        out = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | direct, 0o600)
+        out = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | BINARY | direct, 0o600)
         try:
             if direct:
                 self._pieces(out, data)
             else:
                 _all(out, memoryview(data))
-            os.utime(out, (at, at))
         finally:
             os.close(out)
+        os.utime(path, (at, at))
 
     def _pieces(self, out: int, data: bytes) -> None:
         whole = memoryview(data)

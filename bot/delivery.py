@@ -184,8 +184,8 @@ class Deliverer:
     async def _picture(self, job_id: str, url: str) -> bytes:
         """The picture where HiAPI put it; else as it was kept, if it was shown once before.
 
-        What the ledger wrote of that may be lost with the machine's power, and HiAPI's file be
-        gone by the time it is back. Raises FetchError.
+        The process may have died before it wrote that down, and HiAPI's file be gone by the time
+        it is back. Raises FetchError.
         """
         try:
             return await self._fetch(url)

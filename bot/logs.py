@@ -108,10 +108,14 @@ class _Bundle(logging.handlers.MemoryHandler):
 
     def __init__(self, formatter: logging.Formatter) -> None:
         self._made = io.StringIO()
-        lines = logging.StreamHandler(self._made)
-        lines.setFormatter(formatter)
-        super().__init__(capacity=BUNDLE, flushLevel=logging.WARNING, target=lines)
+        self._lines = logging.StreamHandler(self._made)
+        self._lines.setFormatter(formatter)
+        super().__init__(capacity=BUNDLE, flushLevel=logging.WARNING)
         self._stream = sys.stderr
+
+    def shouldFlush(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
+        """A library's line is made here, where its reply and its time are known."""
+        return super().shouldFlush(record) or not isinstance(record.msg, dict)
 
     def emit(self, record: logging.LogRecord) -> None:
         super().emit(record)
@@ -124,7 +128,11 @@ class _Bundle(logging.handlers.MemoryHandler):
     def flush(self) -> None:
         self.acquire()
         try:
-            super().flush()
+            waiting, self.buffer = self.buffer, []
+            for record in waiting:
+                # The one error that a stream's handler lets through: of a value without an end.
+                with contextlib.suppress(RecursionError):
+                    self._lines.handle(record)
             lines = self._made.getvalue()
             self._made.seek(0)
             self._made.truncate()

@@ -334,11 +334,11 @@ class Tracker:
         """
         if (outcome := verdict.outcome(task)) is not None:
             # If its callback came after all, or to another process, the row does not move.
-            if not await self._settle(watched, outcome, **wire.course(task, now=now)):
+            if not await self._settle(watched, outcome, **wire.course(task, now=self._clock())):
                 return 0
             self._remember(watched, outcome)
-            ended = task.completed_at
-            if ended is None or now.timestamp() - ended > CALLBACK_GRACE.total_seconds():
+            late = self._clock().timestamp() - (task.completed_at or 0)
+            if late > CALLBACK_GRACE.total_seconds():
                 self._trust(trusting=False)
             return 1
         age = now - watched.submitted_at
@@ -358,8 +358,8 @@ class Tracker:
         """Write down the stages that were learned; pages and pictures come before."""
         if not self._stages:
             return
+        await self._ledger.run(verbs.note_status, self._stages)
         stages, self._stages = self._stages, {}
-        await self._ledger.run(verbs.note_status, stages)
         for job_id in stages:
             watched = self._by_job.get(job_id)
             if watched is not None:

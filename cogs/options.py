@@ -4,6 +4,7 @@ It owns the order: what was chosen, then the person's default, the server's, the
 never knows which values there are.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 import discord
@@ -105,17 +106,16 @@ async def settle(
 ) -> tuple[Chosen, str] | Complaint:
     """What counts of a command's options, and the prompt that a suggestion stands for.
 
-    One after the other, and no further than the first that fails: the acknowledgement waits for
-    them, but hardly ever is one not known already.
+    All are looked up at once: the acknowledgement waits for them.
     """
     person = interaction.user.id
-    words = await recently.resolve(person, prompt)
+    taste, words, house = await asyncio.gather(
+        tastes.of(person), recently.resolve(person, prompt), intake.house(place(interaction))
+    )
     if isinstance(words, Complaint):
         return words
-    house = await intake.house(place(interaction))
     if isinstance(house, Complaint):
         return house
-    taste = await tastes.of(person)
     return chosen(given, kind, taste=taste, offered=tastes.offered(kind), house=house), words
 
 

@@ -6,6 +6,7 @@ It owns what stands in the file besides its rows; it never decides whose rows th
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,7 @@ KEYS = ("links",)
 """Facts that open something: the key of addresses of kept files. The next start makes a new one."""
 
 SWEEP_WAIT_MS = 10_000
+CHECKPOINT_SECONDS = 0.05  # between two tries while another checkpoint is under way
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -105,12 +107,16 @@ def sweep(path: Path, *, wait_ms: int = SWEEP_WAIT_MS) -> bool:
     False if another connection was in the way for `wait_ms`, in which nobody else can write; then
     it is done at the bot's end.
     """
+    until = time.monotonic() + wait_ms / 1000
     with closing(sqlite3.connect(path, timeout=wait_ms / 1000)) as conn:
-        try:
-            busy, _, _ = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError:  # a checkpoint of another process is under way
-            return False
-    return not busy
+        while True:
+            with contextlib.suppress(sqlite3.OperationalError):
+                busy, _, _ = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return True
+            if time.monotonic() >= until:
+                return False
+            time.sleep(CHECKPOINT_SECONDS)  # SQLite itself waits for all but another checkpoint
 
 
 def copies(path: Path) -> list[Path]:

@@ -25,8 +25,7 @@ BATCH = 64
 LOG_PAGES = 32_768
 # Every commit outlives the process. These need not outlive the machine's power as well, which costs
 # a write to the disk each: recovery asks Discord what was acknowledged, the same key asks HiAPI for
-# the task's name, a page tells stages, a reply that was leased to nobody is claimed again, and one
-# that was shown is shown again in the same place.
+# the task's name, a page tells stages, and a reply that was leased to nobody is claimed again.
 # With any other verb in its transaction, and with the next such one, they reach the disk too.
 RECOVERABLE = frozenset(
     {
@@ -35,7 +34,6 @@ RECOVERABLE = frozenset(
         verbs.note_status,
         deliveries.claim_reply,
         deliveries.renew,
-        deliveries.close,
     }
 )
 

@@ -513,7 +513,9 @@ async def test_it_is_asked_in_the_persons_language(ask_above, costly):
 
         studio.env.backend.subscribers.insert(0, tell)
         result = await studio.imagine("ein Reiher", **costly)
-        assert result.response.content.startswith("**Das würde $0.32 kosten: 4 × gpt-image-2-pro, 2K.**")
+        assert result.response.content.startswith(
+            "**Das würde $0.32 kosten: 4 × gpt-image-2-pro, 2K.**"
+        )
         assert labels(result.response) == ["Für $0.32 erstellen", "Nein"]
 
 

@@ -490,6 +490,7 @@ async def an_upgrade_with_two_processes(scene):
     await old.stop()
     await scene.delivered(seconds=60)
     assert sum(map(scene.pictured, scene.asked)) == 7
+    assert await new.stop() < 15  # now all its lines are written
     sent = len(old.said("job.submitted")) + len(new.said("job.submitted"))
     assert sent == 7
     assert len(old.said("reply.delivered")) + len(new.said("reply.delivered")) == 7

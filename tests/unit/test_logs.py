@@ -223,6 +223,13 @@ def test_a_further_handler_gets_the_events_as_dictionaries(written):
     assert not written.getvalue(), "the stream keeps its own level"
 
 
+class Endless:
+    """Whoever wants to see it falls over."""
+
+    def __repr__(self) -> str:
+        return repr(self)
+
+
 class TestSeveralLinesAtATime:
     async def test_quiet_lines_wait_a_moment_and_come_in_their_order(self, written, style):
         log = configure(style)
@@ -263,6 +270,28 @@ class TestSeveralLinesAtATime:
         said = written.getvalue()
         assert "before" in said
         assert "after" in said
+
+    async def test_a_line_of_a_library_belongs_to_where_it_was_said(self, written):
+        log = configure("json")
+        library = logging.getLogger("library")
+        with structlog.contextvars.bound_contextvars(reply="one"):
+            log.info("ours")
+        library.info("outside")
+        with structlog.contextvars.bound_contextvars(reply="two"):
+            library.info("inside")
+        with structlog.contextvars.bound_contextvars(reply="three"):
+            log.warning("trouble")
+        said = [json.loads(line) for line in written.getvalue().splitlines()]
+        assert [line.get("reply") for line in said] == ["one", None, "two", "three"]
+
+    async def test_a_line_that_cannot_be_made_at_all_silences_nobody(self, written):
+        log = configure("json")
+        log.info("before", value=Endless())
+        log.info("quiet")
+        log.warning("after")
+        log.warning("last")
+        said = written.getvalue()
+        assert [word in said for word in ("quiet", "after", "last")] == [True, True, True]
 
     async def test_nobody_reads_any_more(self, written, monkeypatch):
         gone = io.StringIO()

@@ -12,6 +12,7 @@ from datetime import timedelta
 import hiapi
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from bot.catalog import IMAGINE, Catalog
 from bot.errors import Code
@@ -103,12 +104,13 @@ class Post:
 class SlowClient(Client):
     """Each page takes a while by the clock of the tests."""
 
-    def __init__(self, *, clock: MovedClock, **settings: object) -> None:
+    def __init__(self, *, clock: MovedClock, seconds: float = 0.4, **settings: object) -> None:
         super().__init__(now=clock, **settings)
         self._hands = clock
+        self._seconds = seconds
 
     async def page(self, number: int = 1, *, size: int = 100) -> hiapi.TaskPage:
-        self._hands.move(0.4)
+        self._hands.move(self._seconds)
         return await super().page(number, size=size)
 
 
@@ -197,6 +199,22 @@ async def test_a_look_that_takes_a_while_keeps_no_task_from_the_next_one(post):
         await post.tracker.adopt()
         assert await post.look(after=5) == (3, 0)
         assert await post.look(after=EVERY.total_seconds() - 3 * 0.4 + 0.1) == (3, 0)
+
+
+async def test_how_late_a_task_was_found_counts_until_it_was_found(post):
+    [job] = await post.submit()
+    url = post.hiapi.base_url
+    async with SlowClient(
+        api_key="sk-sandbox", base_url=url, budget=post.budget, clock=post.clock, seconds=15
+    ) as client:
+        post.tracker = post.another_tracker(client)
+        await post.tracker.adopt()
+        with capture_logs() as lines:
+            await post.look(after=10)
+    # Ended 20 s after it was submitted, read after 25.
+    [late] = [line["late"] for line in lines if line["event"] == "job.settled"]
+    assert late == pytest.approx(5, abs=1)
+    assert (await post.job(job.id)).state is State.SETTLED
 
 
 async def test_nothing_in_flight_costs_nothing(post):

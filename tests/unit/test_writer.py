@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from bot.ledger import verbs
+from bot.ledger import files, verbs
 from bot.ledger import writer as writers
 from bot.ledger.ledger import Ledger
 
@@ -80,3 +80,25 @@ async def test_a_closed_ledger_has_no_log_to_move(path):
     async with contextlib.AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(f"sqlite:///{path}"))
     assert await ledger.checkpoint() == 0
+
+
+def empty_the_log(path):
+    with closing(sqlite3.connect(path, timeout=10)) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def test_a_sweep_waits_for_a_checkpoint_under_way(ledger, path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM facts").fetchone()
+        await fact(ledger)
+        # It has to wait for the reader, and so has every other.
+        other = asyncio.create_task(asyncio.to_thread(empty_the_log, path))
+        await asyncio.sleep(0.2)
+        assert not await asyncio.to_thread(files.sweep, path, wait_ms=200)
+        swept = asyncio.create_task(asyncio.to_thread(files.sweep, path, wait_ms=10_000))
+        await asyncio.sleep(0.3)
+        assert not swept.done()
+        reader.execute("COMMIT")
+    assert await swept
+    await other
