@@ -98,8 +98,9 @@ def write(path: Path, sections: Iterable[Section]) -> None:
 
 def stamp() -> str:
     """When, with which command, and on what machine."""
-    words = [Path(argument).name if n == 0 else argument for n, argument in enumerate(sys.argv)]
-    command = " ".join(["python -m bench.run", *words[1:]])
+    # Where it was written says nothing about the figures.
+    words = " ".join(sys.argv[1:]).partition(" --out")[0]
+    command = f"python -m bench.run {words}".rstrip()
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `{command}`; {os.cpu_count()} cores, "
         f"Python {platform.python_version()}, Linux {platform.release()}, "

@@ -344,7 +344,7 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
                 _("`spoiler` blurs it until somebody clicks it."),
                 _("`/preferences` makes either your default."),
                 _("`/privacy` says what I keep about you; there you can erase it."),
-                _("Report under a picture tells the moderators of its server."),
+                _("**Report** under a picture tells the moderators of its server."),
             ),
             (
                 f"**{_('Where is my picture?')}**",
