@@ -140,10 +140,10 @@ def _values(house: House) -> Iterator[tuple[str, str]]:
 
 
 def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
-    """Who may not ask, why and until when."""
+    """Who may not ask, why, until when, and who says so."""
     with i18n.use(locale):
         lines = [
-            f"<@{block.user_id}> · {ends(block.until)} · {_plain(block.reason)}"
+            f"<@{block.user_id}> · {ends(block.until)} · {_plain(block.reason)}{_by(block)}"
             for block in found[:BLOCKS_SHOWN]
         ]
         if len(found) > BLOCKS_SHOWN:
@@ -152,6 +152,11 @@ def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
                 + _("The first {shown} of {count}.").format(shown=BLOCKS_SHOWN, count=len(found))
             )
         return "### " + _("Blocked members"), "\n".join(lines) or _("Nobody is blocked.")
+
+
+def _by(block: Block) -> str:
+    by = "".join(_who(block.by_user or 0))
+    return " · " + _("by {moderator}").format(moderator=by) if by else ""
 
 
 def ends(until: datetime | None) -> str:

@@ -143,6 +143,7 @@ def erased(done: Erased, *, locale: str) -> tuple[str, ...]:
             )
             lines.append(line.format(count=done.cancelled))
         lines.append(_("I know nothing of you any more but what you used this month."))
+        lines.append(_("A block or a pause stays, if there is one."))
         return "### " + _("Erased"), "\n".join(lines)
 
 

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import structlog
 
-from bot.blocks import Blocks
 from bot.clock import Clock
+from bot.direct import DirectWriter
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class Keeper:
         self._life = timedelta(days=days)
         self._cap = megabytes * 1024 * 1024
         self._clock = clock
-        self._blocks = Blocks()
+        self._direct = DirectWriter()
         self._used: int | None = None  # bytes, as of the last look and what was written since
 
     @property
@@ -147,11 +147,11 @@ class Keeper:
         part = f"{folder}/{secrets.token_hex(8)}{PART}"
         try:
             try:
-                self._blocks.write(part, data, at=now)
+                self._direct.write(part, data, at=now)
             except FileNotFoundError:
                 for each in (self._folder, self._folder / shelf):
                     each.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._blocks.write(part, data, at=now)
+                self._direct.write(part, data, at=now)
             os.replace(part, path)  # noqa: PTH105 - a path object costs as much as the call
         except OSError:
             _remove(Path(part))

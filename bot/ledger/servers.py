@@ -39,6 +39,7 @@ class Block:
     user_id: int
     reason: str
     until: datetime | None
+    by_user: int | None = None  # nobody: the bot itself, its operator, or somebody forgotten
 
 
 def house(conn: sa.Connection, guild_id: int) -> House:
@@ -183,7 +184,13 @@ def all_blocks(conn: sa.Connection, *, guild_id: int, now: datetime) -> list[Blo
 
 
 _RULES = prepared(sa.select(servers.c.rules).where(servers.c.guild_id == sa.bindparam("this")))
-_BLOCK = (blocks.c.guild_id, blocks.c.user_id, blocks.c.reason, blocks.c.until)
+_BLOCK = (
+    blocks.c.guild_id,
+    blocks.c.user_id,
+    blocks.c.reason,
+    blocks.c.until,
+    blocks.c.by_user,
+)
 _holds = sa.or_(
     blocks.c.until.is_(None), blocks.c.until > sa.bindparam("now", type_=schema.Instant)
 )

@@ -248,6 +248,7 @@ async def test_the_second_press_erases_and_nothing_comes_back(studio):
     assert "No request of yours." in again.text
     await erase(studio, again)
     assert "0 requests were erased." in again.text
+    assert "A block or a pause stays, if there is one." in again.text
 
 
 async def test_the_card_of_somebody_erased_can_be_deleted_by_them_alone(studio):

@@ -217,7 +217,8 @@ async def test_a_blocked_member_may_not_ask_until_it_is_lifted(studio, moderator
     shown = await easel(studio, moderator, "blocks")
     assert "Nobody is blocked." in shown.text
     shown = await easel(studio, moderator, "block", member=studio.member, reason="too *many*")
-    assert f"<@{studio.member.id}> · until somebody lifts it · too \\*many\\*" in shown.text
+    line = f"<@{studio.member.id}> · until somebody lifts it · too \\*many\\*"
+    assert f"{line} · by <@{moderator.id}>" in shown.text
     assert "You cannot use the bot here." in await refusal(studio)
     assert (await studio.imagine(who=studio.someone("other"))).deferred
     async with studio.restarted():

@@ -59,7 +59,7 @@ def test_a_change_of_somebody_who_was_forgotten_names_nobody():
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_blocks_fit(locale):
-    blocks = [Block(1, BIG, "*" * 200, NOW)] * 30 + [Block(1, BIG, "*" * 200, None)] * 30
+    blocks = [Block(1, BIG, "*" * 200, NOW, BIG)] * 30 + [Block(1, BIG, "*" * 200, None, BIG)] * 30
     for found in (blocks, blocks[::-1]):
         assert sum(map(len, charter.blocks(found, locale=locale))) <= 4000
 

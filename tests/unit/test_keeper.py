@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot import blocks
+from bot import direct
 from bot.keeper import Keeper, Shelf, original_name
 from tests.build import NOW
 
@@ -56,18 +56,18 @@ async def test_what_is_kept_is_read_back(tmp_path):
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, MIB, MIB + 1, 3 * MIB - 4097])
 @pytest.mark.parametrize(
-    ("direct", "block"),
+    ("flag", "block"),
     [
-        pytest.param(blocks.DIRECT, blocks.BLOCK, id="direct"),
-        pytest.param(0, blocks.BLOCK, id="through the cache"),
+        pytest.param(direct.DIRECT, direct.BLOCK, id="direct"),
+        pytest.param(0, direct.BLOCK, id="through the cache"),
         # Linux answers EINVAL to both: to the flag when opening, to the size when writing.
-        pytest.param(getattr(os, "O_TMPFILE", 0), blocks.BLOCK, id="no such flag"),
-        pytest.param(blocks.DIRECT, 256, id="other blocks"),
+        pytest.param(getattr(os, "O_TMPFILE", 0), direct.BLOCK, id="no such flag"),
+        pytest.param(direct.DIRECT, 256, id="other blocks"),
     ],
 )
-async def test_a_file_of_any_size_is_kept_as_it_is(tmp_path, monkeypatch, size, direct, block):
-    monkeypatch.setattr(blocks, "DIRECT", direct)
-    monkeypatch.setattr(blocks, "BLOCK", block)
+async def test_a_file_of_any_size_is_kept_as_it_is(tmp_path, monkeypatch, size, flag, block):
+    monkeypatch.setattr(direct, "DIRECT", flag)
+    monkeypatch.setattr(direct, "BLOCK", block)
     data = os.urandom(size)
     kept = keeper(tmp_path)
     assert await kept.keep_original("a" * 16, data)

@@ -17,7 +17,7 @@ BLOCK = 4096
 PIECE = 2 * 1024 * 1024
 
 
-class Blocks:
+class DirectWriter:
     """Writes one file at a time; whoever comes meanwhile waits in their thread."""
 
     def __init__(self) -> None:
