@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from bot import catalog, tastes
-from bot.ledger import people
+from bot.ledger import people, servers
 from bot.ledger.schema import jobs
 from bot.model import Taste
 from tests.flow.studio import image
@@ -195,6 +195,28 @@ async def test_no_more_than_twenty_five_are_suggested(studio):
 
 
 # --- a ledger that hangs --------------------------------------------------------------------------
+
+
+async def test_what_a_command_needs_is_looked_up_at_once(studio, monkeypatch):
+    """Each look-up may take a second, and Discord waits three for all of them and the rest."""
+    await studio.app.ledger.run(people.change, studio.member.id, spoiler=True)
+    await studio.app.tastes.step()
+    result = await studio.imagine("a fox")
+    studio.clock.move(6 * 60)  # what is in memory is too old by then
+    run, asked, answered = studio.app.ledger.run, set(), []
+
+    async def slow(verb, *args, **settings):
+        if verb in {people.prompt_of, people.taste, servers.house}:
+            asked.add(verb)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            answered.append(len(asked))
+        return await run(verb, *args, **settings)
+
+    monkeypatch.setattr(studio.app.ledger, "run", slow)
+    again = await studio.imagine(f"recent:{(await studio.reply(result)).id}")
+    assert (await studio.reply(again)).spoiler
+    assert answered == [3, 3, 3]
 
 
 async def test_whoever_chose_nothing_costs_no_question_to_the_ledger(studio):
