@@ -81,7 +81,7 @@ async def test_a_picture_that_is_none(studio, file):
 
 
 async def test_a_picture_that_was_shown_before_is_shown_again_as_it_was_kept(studio):
-    # The machine lost its power before the ledger's last words reached the disk.
+    # The process died between the two: it is kept, and not written down as shown.
     studio.hiapi.fault(faults.wrong_type(), on="file", times=9)
     result = await studio.imagine()
     await studio.submit()

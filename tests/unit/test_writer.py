@@ -1,16 +1,21 @@
-"""SQLite's one writer: how its log reaches the file."""
+"""SQLite's one writer: what reaches the disk with its commit, and how its log reaches the file."""
 
 import asyncio
 import contextlib
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from bot.ledger import files, verbs
+from bot.errors import Code
+from bot.ledger import asks, deliveries, files, verbs
 from bot.ledger import writer as writers
 from bot.ledger.ledger import Ledger
+from bot.model import Delivery, End, Outcome
+from tests import build
 
 
 @pytest.fixture
@@ -80,6 +85,46 @@ async def test_a_closed_ledger_has_no_log_to_move(path):
     async with contextlib.AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(f"sqlite:///{path}"))
     assert await ledger.checkpoint() == 0
+
+
+@pytest.fixture
+def statements():
+    """What SQLite is told, by every connection that is opened from here on."""
+    told = []
+
+    def listen(connection, _record):
+        connection.set_trace_callback(told.append)
+
+    sa.event.listen(sa.Engine, "connect", listen)
+    yield told
+    sa.event.remove(sa.Engine, "connect", listen)
+
+
+def reaches_the_disk(statements):
+    """Whether the last commit waited for the disk: SQLite goes by the last word on that before."""
+    *_, commit = (n for n, told in enumerate(statements) if told == "COMMIT")
+    *_, last = (told for told in statements[:commit] if "synchronous=" in told)
+    return last.endswith("FULL")
+
+
+async def test_what_nobody_tells_again_reaches_the_disk(statements, path):
+    """A reply that was shown and is open after a power cut may be shown a second time."""
+    async with Ledger(f"sqlite:///{path}") as ledger:
+        reply = build.reply()
+        await ledger.run(asks.receive, reply, limits=build.limits(reply, 10))
+        assert reaches_the_disk(statements)
+        await ledger.run(verbs.confirm, reply.id, message_id=1, private=False, now=build.NOW)
+        assert not reaches_the_disk(statements)  # recovery asks Discord
+        [job] = reply.jobs
+        outcome = Outcome(end=End.EXPIRED, code=Code.EXPIRED)
+        assert await ledger.run(verbs.settle, job.id, outcome=outcome, now=build.NOW)
+        assert reaches_the_disk(statements)
+        lease = timedelta(seconds=30)
+        assert await ledger.run(deliveries.claim_reply, worker="a", now=build.NOW, lease=lease)
+        assert not reaches_the_disk(statements)
+        shown = {"worker": "a", "delivery": Delivery.DELIVERED, "now": build.NOW, "trouble": None}
+        assert await ledger.run(deliveries.close, reply.id, **shown)
+        assert reaches_the_disk(statements)
 
 
 def empty_the_log(path):
