@@ -199,7 +199,7 @@ async def opened(
             ledger=ledger,
             messenger=messenger,
             clock=clock,
-            expected=tracker.expected,
+            expected=tracker.durations.expected,
             held=lambda: submitter.held_by,
             wait=lambda ahead: timedelta(minutes=ahead / settings.hiapi_requests_per_minute),
             running_limit=settings.member_running,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from bot import quotes
 from bot.errors import Code
 
 # An interaction token lives 15 minutes; the last 30 s are kept in hand for a slow edit.
@@ -193,6 +194,10 @@ class Outcome:
     detail: str = ""
     warned: bool = False  # one more refusal like this pauses the person
     paused_until: datetime | None = None  # the pause that this refusal brought
+
+    def unquoted(self, prompt: str) -> Self:
+        """The same without what its detail repeats of the prompt: details are logged."""
+        return replace(self, detail=quotes.without(self.detail, prompt)) if self.detail else self
 
     def dump(self) -> dict[str, Any]:
         raw: dict[str, Any] = {

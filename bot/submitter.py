@@ -15,6 +15,7 @@ from typing import TypeVar
 import hiapi
 import structlog
 
+from bot import quotes
 from bot.catalog import Catalog
 from bot.claims import Claims
 from bot.clock import Clock
@@ -180,6 +181,7 @@ class Submitter:
 
     async def _refused(self, job: Job, error: hiapi.HiAPIError) -> None:
         judged = verdict.judge(error)
+        said = quotes.without(faults.redact(str(error)), job.request.prompt)
         if judged.operator and judged.action != "halt":
             words = WORDS[judged.code].operator
             log.error("job.alarm", code=judged.code, model=job.request.model, cause=words)
@@ -193,7 +195,7 @@ class Submitter:
             outcome = Outcome(
                 end=End.UNKNOWN if taken else End.REFUSED,
                 code=judged.code,
-                detail=faults.redact(str(error)),
+                detail=said,
             )
             await self._settle(job, outcome)
             return
@@ -203,7 +205,7 @@ class Submitter:
         if judged.action == "halt":
             self._halt(judged.code)
             pause = HALT
-        log.warning("job.resend", code=judged.code, cause=str(error), seconds=pause.total_seconds())
+        log.warning("job.resend", code=judged.code, cause=said, seconds=pause.total_seconds())
         due_at = self._clock() + pause
         await self._ledger.run(verbs.resend_at, job.id, worker=self._worker, due_at=due_at)
 

@@ -22,6 +22,7 @@ import hiapi
 import structlog
 
 from bot.clock import Clock
+from bot.durations import REMEMBERED, Durations
 from bot.errors import Code
 from bot.hiapi import faults, verdict, wire
 from bot.hiapi.budget import Allowance, Budget
@@ -35,11 +36,8 @@ from bot.pauses import NEVER, Pause
 log = structlog.get_logger(__name__)
 
 PAGE = 100
-# Before anything was observed: pictures are said to take 8-30 s.
-FIRST_GUESS = timedelta(seconds=10)
 # The first look comes at this share of the median: a few are quicker, and people want a sign.
 FIRST_LOOK = 0.5
-REMEMBERED = 50
 # How often an older task is looked at; past the last line it is given up as unknown.
 EAGER = timedelta(minutes=3)  # until this age at every look
 PACE = (
@@ -115,7 +113,7 @@ class Tracker:
         self._by_job: dict[str, Watched] = {}
         self._rank = 0
         self._paused_until = self._next_look_at = clock()
-        self._durations: dict[str, deque[timedelta]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self.durations = Durations()
         self._trusting = False
         self._hinted: deque[Watched] = deque()
         self._early: deque[str] = deque(maxlen=EARLY_HINTS)
@@ -127,7 +125,7 @@ class Tracker:
         """Rebuild the index and the observed durations from the ledger: once, at start."""
         for model in models:
             found = await self._ledger.run(verbs.durations, model=model, limit=REMEMBERED)
-            self._durations[model].extend(found)
+            self.durations.add(model, found)
         await self.adopt()
 
     async def adopt(self) -> int:
@@ -164,6 +162,7 @@ class Tracker:
         """Settle a job from a verified callback, in one durable write."""
         if (outcome := verdict.outcome(task)) is None:
             return Heard.FOREIGN
+        outcome = await self._unquoted(job_id, outcome)
         said = await self._ledger.run(
             hearing.settle_heard,
             job_id,
@@ -206,14 +205,9 @@ class Tracker:
             watched.hinted_at = now
             self._hinted.append(watched)
 
-    def expected(self, model: str) -> timedelta:
-        """How long a picture of this model takes: the median of the last ones."""
-        seen = self._durations[model]
-        return sorted(seen)[len(seen) // 2] if seen else FIRST_GUESS
-
     def _first_look(self, job: Job) -> datetime:
         submitted_at = job.submitted_at or self._clock()
-        expected = self.expected(job.request.model)
+        expected = self.durations.expected(job.request.model)
         if self._trusting:
             return submitted_at + max(expected * SWEEP_LOOK, SWEEP_EVERY)
         return submitted_at + expected * FIRST_LOOK
@@ -368,6 +362,7 @@ class Tracker:
 
     async def _settle(self, watched: Watched, outcome: Outcome, **about: object) -> int:
         job = watched.job
+        outcome = await self._unquoted(job.id, outcome)
         reply_id = await self._ledger.run(
             verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
         )
@@ -377,16 +372,21 @@ class Tracker:
         self._tell(job.id, reply_id, outcome, by="poll", **about | {"model": job.request.model})
         return 1
 
+    async def _unquoted(self, job_id: str, outcome: Outcome) -> Outcome:
+        """Without what HiAPI repeats of a prompt, which stands in no index and no log line."""
+        if outcome.detail:
+            return await self._ledger.run(verbs.unquoted, job_id, outcome=outcome)
+        return outcome
+
     def _forget(self, watched: Watched) -> None:
         self._live.pop(watched.task_id, None)
         self._by_job.pop(watched.job.id, None)
         self._reserve()
 
     def _remember(self, watched: Watched, outcome: Outcome) -> None:
-        """Let a finished picture teach how long the next one takes."""
         if outcome.pictures:
             took = self._clock() - watched.submitted_at
-            self._durations[watched.job.request.model].append(took)
+            self.durations.add(watched.job.request.model, [took])
 
     def _tell(self, job_id: str, reply_id: str, outcome: Outcome, **about: object) -> None:
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}

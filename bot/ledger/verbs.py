@@ -363,6 +363,12 @@ def job_of(conn: sa.Connection, job_id: str) -> Job | None:
     return None if row is None else rows.job(row)
 
 
+def unquoted(conn: sa.Connection, job_id: str, *, outcome: Outcome) -> Outcome:
+    """The outcome without what its detail repeats of this job's prompt."""
+    prompt = conn.scalar(sa.select(jobs.c.prompt).where(jobs.c.id == job_id))
+    return outcome.unquoted(prompt or "")
+
+
 def settled_fact(conn: sa.Connection, name: str, *, value: str) -> str:
     """A small fact that is kept once and for all: this value, or the one that was first."""
     insert = INSERTS[conn.dialect.name](facts).values(name=name, value=value)

@@ -648,7 +648,7 @@ async def test_unsigned_callbacks_do_not_put_polling_to_sleep(lined):
             line.studio.clock.move(8)
             await line.studio.hiapi.settle()
             await line.studio.app.tracker.step()
-        assert line.studio.app.tracker.expected("gpt-image-2-pro").total_seconds() == 8
+        assert line.studio.app.tracker.durations.expected("gpt-image-2-pro").total_seconds() == 8
         line.studio.hiapi.fault(faults.Trick(silent=True))
         await line.submitted()
         line.studio.clock.move(8)

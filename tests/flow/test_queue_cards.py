@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
+from bot.durations import FIRST_GUESS
 from bot.progress import NOTE_BEFORE
-from bot.tracker import FIRST_GUESS
 from tests.flow.studio import ORIGINAL, eventually
 
 EXPECTED = FIRST_GUESS.total_seconds()

@@ -212,13 +212,13 @@ async def delivered(studio, *results) -> bool:
 async def test_the_time_a_picture_takes_is_remembered(studio):
     await studio.imagine("a red fox")
     await studio.finish()
-    before = studio.app.tracker.expected("gpt-image-2-pro")
+    before = studio.app.tracker.durations.expected("gpt-image-2-pro")
     assert before.total_seconds() == 10
     studio.clock.move(1)
     for _ in range(2):
         await studio.imagine("a slow fox [slow]")
         await studio.finish(seconds=120)
-    learned = studio.app.tracker.expected("gpt-image-2-pro")
+    learned = studio.app.tracker.durations.expected("gpt-image-2-pro")
     assert learned > before
     async with studio.restarted() as app:
-        assert app.tracker.expected("gpt-image-2-pro") == learned
+        assert app.tracker.durations.expected("gpt-image-2-pro") == learned

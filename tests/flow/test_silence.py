@@ -5,6 +5,7 @@ import re
 import pytest
 
 from bot.ledger import servers
+from sandbox import faults
 from tests import lines
 from tests.flow.studio import image
 from tests.flow.test_editing import opened, submit
@@ -23,6 +24,14 @@ async def test_nothing_that_a_person_wrote_is_logged(open_studio, capsys, level)
             await studio.finish()
             for ending in ("[policy]", "[fail]"):
                 await studio.imagine(f"a {WRITTEN} {ending}")
+                await studio.finish()
+            for fault, on in (
+                (faults.Fate(error=("TASK_FAILED", f"a {WRITTEN} vase cannot be made")), "task"),
+                (faults.status(400, message=f"not allowed: a {WRITTEN} vase"), "create"),
+                (faults.status(503, message=f"busy with a {WRITTEN} vase"), "create"),
+            ):
+                studio.hiapi.fault(fault, on=on)
+                await studio.imagine(f"a {WRITTEN} vase")
                 await studio.finish()
             await studio.imagine(" ", prompt_file=(f"{WRITTEN}.txt", f"a {WRITTEN}".encode()))
             await studio.imagine(f"a {WRITTEN}", prompt_file=("x.txt", b"\xff"))

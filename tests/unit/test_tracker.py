@@ -169,7 +169,7 @@ async def test_the_first_look_follows_what_was_observed(post):
         await post.submit()
         while post.tracker._live:
             await post.look(after=1)
-    expected = post.tracker.expected(IMAGINE.id)
+    expected = post.tracker.durations.expected(IMAGINE.id)
     assert timedelta(seconds=20) <= expected <= timedelta(seconds=25)
 
     await post.submit()
@@ -178,7 +178,7 @@ async def test_the_first_look_follows_what_was_observed(post):
 
     heir = post.another_tracker()
     await heir.load((IMAGINE.id,))
-    assert heir.expected(IMAGINE.id) == expected
+    assert heir.durations.expected(IMAGINE.id) == expected
     assert len(heir._live) == 1
 
 
