@@ -5,7 +5,6 @@ It owns what a press means in Discord; it never decides what may be shown, made 
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import discord
 import structlog
@@ -16,7 +15,7 @@ from bot.catalog import Complaint
 from bot.i18n import N_
 from bot.intake import Intake
 from bot.presses import Verb
-from cogs.interactions import Interaction, place, target, whisper
+from cogs.interactions import Interaction, place, pressed, target, whisper
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +48,7 @@ class Buttons(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        if interaction.type is not discord.InteractionType.component:
-            return
-        data: Any = interaction.data
-        match = _ID.fullmatch(data["custom_id"])
+        match = pressed(interaction, _ID)
         if match is None:
             return
         verb = Verb(match["verb"])

@@ -4,7 +4,6 @@ It owns what the person sees of it; it never decides what is asked about, nor wh
 """
 
 import re
-from typing import Any
 
 import aiohttp
 import discord
@@ -15,7 +14,7 @@ from bot import i18n
 from bot.catalog import Complaint
 from bot.i18n import N_
 from bot.questions import Answer, GoOn, Question, Questions
-from cogs.interactions import CONTENT_LIMIT, Interaction, hand_back, refusal, whisper
+from cogs.interactions import CONTENT_LIMIT, Interaction, hand_back, pressed, refusal, whisper
 
 log = structlog.get_logger(__name__)
 
@@ -96,10 +95,7 @@ class Confirming(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        if interaction.type is not discord.InteractionType.component:
-            return
-        data: Any = interaction.data
-        match = _ID.fullmatch(data["custom_id"])
+        match = pressed(interaction, _ID)
         if match is None:
             return
         try:

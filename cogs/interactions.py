@@ -4,6 +4,8 @@ It owns the reading of Discord's interactions and the private word; it never ask
 """
 
 import io
+import re
+from typing import Any
 
 import discord
 
@@ -50,6 +52,14 @@ async def hand_back(interaction: Interaction, told: str, *, typed: str) -> None:
         text = i18n._("Your words:")
     file = discord.File(io.BytesIO(typed.encode("utf-8", "replace")), "prompt.txt")
     await interaction.followup.send(text, file=file, ephemeral=True)
+
+
+def pressed(interaction: Interaction, ids: re.Pattern[str]) -> re.Match[str] | None:
+    """What the id of a pressed button or select tells, if it is one of these."""
+    if interaction.type is not discord.InteractionType.component:
+        return None
+    data: Any = interaction.data
+    return ids.fullmatch(data["custom_id"])
 
 
 def target(
