@@ -27,12 +27,12 @@ STAYS = {
     "replies": frozenset(
         {"id", "application_id", "guild_id", "token_expires_at", "private", "present"}
         | {"upload_limit", "created_at", "delivery", "unsettled", "due_at", "attempts"}
-        | {"delivered_at", "noted", "spoiler", "show_references"}
+        | {"delivered_at", "noted", "note_stands", "spoiler", "show_references"}
     ),
     "jobs": frozenset(
         {"id", "reply_id", "slot", "state", "kind", "model", "aspect_ratio", "resolution"}
         | {"created_at", "turn", "due_at", "first_post_at", "attempts", "task_id", "task_status"}
-        | {"submitted_at", "settled_at", "price"}
+        | {"submitted_at", "settled_at", "price", "posts", "turned_away"}
     ),
     "changes": frozenset({"id", "guild_id", "at", "name", "before", "after"}),
     # Whoever may not ask may not ask either after they had themselves erased.

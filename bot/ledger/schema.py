@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The newest migration. A test compares it with the scripts, so that a start need not load Alembic.
-HEAD = "0004"
+HEAD = "0005"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -70,8 +70,9 @@ replies = sa.Table(
     sa.Column("made_by", sa.String(16)),  # which of its buttons that was
     sa.Column("spoiler", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("show_references", sa.Boolean, nullable=False, server_default=sa.false()),
-    # The card became a note with a Show button before its token died.
+    # The card was to become a note with a Show button before its token died; Discord took it.
     sa.Column("noted", sa.Boolean, nullable=False),
+    sa.Column("note_stands", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("trouble", sa.Text),  # the operator's words for the last failed attempt
     sa.Index("ix_replies_work", "delivery", "unsettled", "due_at"),
     sa.Index("ix_replies_history", "user_id", "created_at"),
@@ -107,6 +108,9 @@ jobs = sa.Table(
     sa.Column("body", sa.LargeBinary),
     sa.Column("first_post_at", Instant),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    # POSTs that were begun, and those of them of which HiAPI said that they made no task.
+    sa.Column("posts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("turned_away", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", Instant),
     sa.Column("task_id", sa.String(100), unique=True),
