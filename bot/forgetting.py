@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot import render
+from bot import pending
 from bot.clock import Clock
 from bot.dossiers import Dossiers
 from bot.houses import Houses
@@ -61,7 +61,9 @@ def wired(
         begun = sum(job.first_post_at is not None for job in reply.jobs)
         wordless = replace(reply.jobs[0].request, prompt="", references=())
         silent = reply.evolve(jobs=tuple(job.evolve(request=wordless) for job in reply.jobs))
-        await messenger.edit(reply.target, render.cancelled(silent, begun=begun), attempts=1)
+        # Of what was erased nothing can be asked for again.
+        card = replace(pending.cancelled(silent, begun=begun), rows=())
+        await messenger.edit(reply.target, card, attempts=1)
 
     async def forgotten(user_id: int, erased: Erased, before: Sequence[Reply]) -> None:
         recent.forget(user_id)

@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import policy, render
+from bot import pending, policy
 from bot.allowance import Allowances, Full, Limit, Prices
 from bot.catalog import Catalog, Complaint
 from bot.clock import Clock
@@ -22,7 +22,7 @@ from bot.i18n import N_
 from bot.ledger import asks, deliveries, queue, verbs
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.ledger.privacy import ANONYMOUS
-from bot.ledger.servers import ALL, Block
+from bot.ledger.servers import ALL, EVERYWHERE, Block
 from bot.model import Delivery, Reference, Reply, Request, Target, open_reply, storable
 from bot.policy import Place, Policy
 from bot.questions import Question, Questions
@@ -222,8 +222,8 @@ class Intake:
         if isinstance(written, Full):
             return policy.exhausted(written)
         if isinstance(written, Block):
-            whole = written.user_id == ALL
-            return policy.barred(written.reason, until=written.until, server=whole)
+            whole, here = written.user_id == ALL, written.guild_id != EVERYWHERE
+            return policy.barred(written.reason, until=written.until, moderated=here, server=whole)
         return Complaint(
             N_("Only {limit} of your pictures may wait at a time; waiting now: {waiting}."),
             N_("Ask for fewer, wait until some have begun, or cancel one."),
@@ -377,7 +377,7 @@ class Intake:
             log.error("reply.not_cancelled", reply=reply_id, cause=str(error))
             return Complaint(
                 N_("The bot cannot cancel anything right now."),
-                N_("Please press Cancel again in a minute."),
+                N_("Please try again in a minute."),
             )
         if cancelled is None:
             return Complaint(
@@ -392,7 +392,7 @@ class Intake:
         )
         # No small edit may come after the card that the press itself brings.
         await self._released(reply_id)
-        return render.cancelled(cancelled.reply, begun=cancelled.begun)
+        return pending.cancelled(cancelled.reply, begun=cancelled.begun)
 
     async def withdraw(self, reply: Reply, *, why: str) -> None:
         """Discord did not take the acknowledgement, or the person was told no: nothing is made."""

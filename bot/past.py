@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import i18n, images, pages, render
+from bot import i18n, images, pages, pending, render
 from bot.catalog import Complaint
 from bot.clock import Clock
 from bot.errors import Code
@@ -185,7 +185,7 @@ class Past:
             return pages.never_begun(reply)
         if reply.delivery is Delivery.CANCELLED:
             begun = sum(job.first_post_at is not None for job in reply.jobs)
-            return render.cancelled(reply, begun=begun)
+            return pending.cancelled(reply, begun=begun)
         if not reply.settled:
             return await self._waiting(reply)
         found = {one.job.id: one for one in await self._fetched(reply)}

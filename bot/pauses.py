@@ -27,11 +27,15 @@ class Pause:
 NEVER = Pause()
 
 
+def began(jobs: Iterable[Job]) -> bool:
+    """Whether one of these refusals paused their person."""
+    return any(job.outcome is not None and job.outcome.paused_until is not None for job in jobs)
+
+
 def advice(words: str, jobs: Sequence[Job]) -> tuple[str, ...]:
     """What a card of failure says: to ask again is no advice to whoever is paused."""
     told = notes(jobs)
-    paused = any(job.outcome is not None and job.outcome.paused_until for job in jobs)
-    return told if paused else (words, *told)
+    return told if began(jobs) else (words, *told)
 
 
 def notes(jobs: Iterable[Job]) -> tuple[str, ...]:

@@ -92,8 +92,10 @@ _EXHAUSTED = {
     },
 }
 _OWN = {
-    Counted.PICTURES: N_("You have used up your pictures for now: {used} of {limit}."),
-    Counted.MICROS: N_("You have used up your budget for now: {used} of {limit}."),
+    Counted.PICTURES: N_(
+        "This would go beyond your limit for pictures, which is {limit}. Used so far: {used}."
+    ),
+    Counted.MICROS: N_("This would go beyond your budget of {limit}. Used so far: {used}."),
     Counted.ATTEMPTS: N_("Too many of your requests brought no picture today."),
 }
 
@@ -109,29 +111,51 @@ def exhausted(full: Full) -> Complaint:
     values = (
         ("used", used),
         ("limit", limit),
-        ("reset", f"<t:{int(full.limit.resets_at.timestamp())}:R>"),
+        ("time", f"<t:{int(full.limit.resets_at.timestamp())}:R>"),
     )
-    return Complaint(problem, N_("It starts again {reset}."), values)
+    fewer = full.counted is Counted.PICTURES and full.spent.pictures < full.limit.pictures
+    fix = N_("Ask for fewer, or again {time}.") if fewer else N_("You can ask again {time}.")
+    return Complaint(problem, fix, values)
 
 
-def barred(reason: str, *, until: datetime | None, server: bool = False) -> Complaint:
-    """Why this person, or this whole `server`, may ask for nothing."""
-    if until is not None:
-        problem = N_("You are paused: {reason}.")
-        if server:
-            problem = N_("This server is paused: {reason}.")
-        elif reason == REASON:
-            problem = N_("You are paused: too many of your prompts were refused.")
+# Who says no to whom: until a time, and without an end.
+_BLOCKED = {
+    "moderator": (
+        N_("A moderator has blocked you here until {time}."),
+        N_("A moderator has blocked you here."),
+    ),
+    "operator": (
+        N_("The people who run this bot have blocked you until {time}."),
+        N_("The people who run this bot have blocked you."),
+    ),
+    "server": (
+        N_("The people who run this bot have blocked this server until {time}."),
+        N_("The people who run this bot have blocked this server."),
+    ),
+}
+
+
+def barred(
+    reason: str, *, until: datetime | None, moderated: bool = False, server: bool = False
+) -> Complaint:
+    """Why this person, or this whole `server`, may ask for nothing, and who says so.
+
+    `moderated`: a moderator of the server does, else whoever runs the bot.
+    """
+    if until is not None and reason == REASON and not (moderated or server):
         return Complaint(
-            problem,
+            N_("You are paused: too many of your prompts were refused."),
             N_("You can ask again {time}."),
-            (("reason", reason), ("time", f"<t:{int(until.timestamp())}:R>")),
+            (("time", f"<t:{int(until.timestamp())}:R>"),),
         )
-    if server:
-        return Complaint(
-            N_("This server cannot use the bot."), N_("Ask the people who run the bot.")
-        )
+    whose = "server" if server else "moderator" if moderated else "operator"
+    ending, endless = _BLOCKED[whose]
+    said = reason.strip().rstrip(".")
+    values = [("reason", said)]
+    if until is not None:
+        values.append(("time", f"<t:{int(until.timestamp())}:f>"))
     return Complaint(
-        N_("You cannot use the bot here."),
-        N_("Ask a moderator of this server, or the people who run the bot."),
+        endless if until is None else ending,
+        N_("Reason: {reason}") if said else N_("Ask the people who run the bot."),
+        tuple(values),
     )

@@ -6,10 +6,11 @@ It owns which of them a card has and what they say; it never knows what a press 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot import pauses
 from bot.catalog import Catalog
 from bot.errors import Code
-from bot.i18n import _
-from bot.model import Reply
+from bot.i18n import _, ngettext
+from bot.model import Reply, State
 
 LABEL_LIMIT = 80  # Discord's, for a button
 
@@ -56,8 +57,23 @@ def show() -> tuple[Row, ...]:
     return ((Press(Verb.SHOW, _("Show")),),)
 
 
-def cancel() -> tuple[Row, ...]:
-    return ((Press(Verb.CANCEL, _("Cancel")),),)
+def cancel(reply: Reply) -> tuple[Row, ...]:
+    """What takes a request back; once all of it has begun, its pictures are made all the same."""
+    if any(job.state in (State.RECEIVED, State.QUEUED) for job in reply.jobs):
+        return ((Press(Verb.CANCEL, _("Cancel")),),)
+    label = ngettext("Don't show it", "Don't show them", len(reply.jobs))
+    return ((Press(Verb.CANCEL, label),),)
+
+
+def under_cancelled() -> tuple[Row, ...]:
+    """Under a request that was taken back, most often for a slip in its prompt."""
+    return (
+        (
+            Press(Verb.EDIT, _("Edit prompt")),
+            Press(Verb.AGAIN, _("Again")),
+            Press(Verb.DELETE, _("Delete")),
+        ),
+    )
 
 
 def under_pictures(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
@@ -94,18 +110,22 @@ def under_links(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
 
 
 def under_failure(reply: Reply, catalog: Catalog, *, code: Code) -> tuple[Row, ...]:
-    """Under a card of failure; where the model is unavailable, another one is named."""
+    """Under a card of failure: what may help, and nothing that cannot.
+
+    Where the model is unavailable another one is named, where the options were not accepted
+    another ratio can be chosen. Whoever is paused can ask for nothing.
+    """
     successor = catalog.instead(reply.jobs[0].request) if code is Code.MODEL_GONE else None
     named = _("Use {model}").format(model=successor.id)[:LABEL_LIMIT] if successor else ""
-    again = (Press(Verb.AGAIN, _("Retry")), Press(Verb.EDIT, _("Edit prompt")))
-    return (
-        (
-            # The same words would be refused again, and too many refusals lead to a pause.
-            *(reversed(again) if code is Code.REFUSED_PROMPT else again),
-            *((Press(Verb.SUCCESSOR, named),) if successor else ()),
-            Press(Verb.DELETE, _("Delete")),
-        ),
-    )
+    edit, delete = Press(Verb.EDIT, _("Edit prompt")), Press(Verb.DELETE, _("Delete"))
+    if pauses.began(reply.jobs):
+        return ((delete,),)
+    if code is Code.REFUSED_PROMPT:
+        # The same words would be refused again, and too many refusals lead to a pause.
+        return ((edit, delete),)
+    use = (Press(Verb.SUCCESSOR, named),) if successor else ()
+    ratios = _ratios(reply, catalog) if code is Code.BAD_REQUEST else ()
+    return ((Press(Verb.AGAIN, _("Retry")), edit, *use, delete), *ratios)
 
 
 def _report(reply: Reply) -> tuple[Press, ...]:

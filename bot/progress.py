@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot import render
+from bot import pending
 from bot.clock import Clock
 from bot.errors import Code
 from bot.ledger import deliveries, queue
@@ -60,7 +60,7 @@ class Progress:
         self._held = held
         self._wait = wait
         self._running_limit = running_limit
-        self._places: dict[str, render.Place] = {}
+        self._places: dict[str, pending.Place] = {}
         self._head_at: datetime | None = None
         self._changed: dict[str, datetime] = {}  # reply id -> when it may be edited
         self._shown: dict[str, tuple[Card, datetime]] = {}
@@ -73,7 +73,7 @@ class Progress:
         """How the card of a reply that is under way reads now."""
         now = self._clock()
         [seen] = await self._ledger.run(queue.seen, [reply.id], running_limit=self._running_limit)
-        return render.waiting(
+        return pending.waiting(
             reply,
             now=now,
             expected=self._expected(reply.jobs[0].request.model),
@@ -152,11 +152,11 @@ class Progress:
             return
         self._head_at = now
         head = await self._ledger.run(
-            queue.head, limit=render.PLACES_SHOWN, running_limit=self._running_limit
+            queue.head, limit=pending.PLACES_SHOWN, running_limit=self._running_limit
         )
         # Those that wait for pictures of their own person stand in no such row.
         own = sorted((place.own, reply_id) for reply_id, place in self._places.items() if place.own)
-        for reply_id in [*head, *(each for _, each in own[: render.PLACES_SHOWN])]:
+        for reply_id in [*head, *(each for _, each in own[: pending.PLACES_SHOWN])]:
             self.changed(reply_id)
 
     def _ahead(self, reply_id: str) -> int:
@@ -165,7 +165,7 @@ class Progress:
 
     def _place(
         self, reply: Reply, first: queue.Standing | None, now: datetime
-    ) -> render.Place | None:
+    ) -> pending.Place | None:
         """Where a reply stands; the expected time is kept for as long as the place is."""
         if first is None:
             self._places.pop(reply.id, None)
@@ -178,7 +178,7 @@ class Progress:
             rounds = 1 + -(-(first.own + behind) // limit) if first.own else 1 + behind // limit
             wait = self._wait(first.ahead + behind)
             ready_at = now + wait + rounds * self._expected(queued[0].request.model)
-            known = render.Place(ahead=first.ahead, own=first.own, ready_at=ready_at)
+            known = pending.Place(ahead=first.ahead, own=first.own, ready_at=ready_at)
             self._places[reply.id] = known
         return known
 
@@ -191,13 +191,13 @@ class Progress:
         recent = sum(1 for at in self._begun if now - at < SECOND)
         return max(0, min(AT_ONCE - len(self._edits), A_SECOND - recent))
 
-    def _edit(self, reply: Reply, now: datetime, place: render.Place | None) -> int:
+    def _edit(self, reply: Reply, now: datetime, place: pending.Place | None) -> int:
         if reply.noted or not reply.target.token_lives(now, margin=NOTE_BEFORE):
             return 0
         model = reply.jobs[0].request.model
         expected = self._expected(model)
-        card = render.waiting(reply, now=now, expected=expected, place=place, held=self._held())
-        self._look_again(reply, now=now, expected=expected)
+        card = pending.waiting(reply, now=now, expected=expected, place=place, held=self._held())
+        self._look_again(reply, now=now, expected=expected, place=place)
         if reply.id in self._shown and self._shown[reply.id][0] == card:
             return 0
         self._shown[reply.id] = (card, now)
@@ -211,12 +211,14 @@ class Progress:
         self._edits[reply.id] = edit
         edit.add_done_callback(lambda done: self._done(reply.id, done))
 
-    def _look_again(self, reply: Reply, *, now: datetime, expected: timedelta) -> None:
+    def _look_again(
+        self, reply: Reply, *, now: datetime, expected: timedelta, place: pending.Place | None
+    ) -> None:
         """A card may age without anything happening: come back when its words change."""
-        started = min((job.submitted_at for job in reply.jobs if job.submitted_at), default=None)
+        started = pending.began(reply, expected=expected, place=place)
         if started is None:
             return
-        ages = (expected, 2 * expected, max(render.OVERDUE, 2 * expected))
+        ages = (expected, 2 * expected, max(pending.OVERDUE, 2 * expected))
         later = [started + age for age in ages if started + age >= now]
         if later:
             self._plan(reply.id, max(min(later) + timedelta(seconds=1), now + APART))
@@ -239,7 +241,7 @@ class Progress:
             if await self._ledger.run(deliveries.note, reply.id):
                 self._noted.add(reply.id)
                 log.info("reply.noted", reply=reply.id)
-                self._begin(reply, render.note(reply), attempts=NOTE_ATTEMPTS)
+                self._begin(reply, pending.note(reply), attempts=NOTE_ATTEMPTS)
                 noted += 1
         return noted
 

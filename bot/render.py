@@ -5,14 +5,13 @@ It owns every sentence of a card; it never imports discord and never fetches any
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot import i18n, pauses, presses
 from bot.catalog import Catalog, Complaint
 from bot.errors import WORDS, Code
 from bot.i18n import _, ngettext
-from bot.model import Delivery, End, Job, Kind, Reply, State, short_id
+from bot.model import Delivery, End, Job, Kind, Reply, short_id
 from bot.presses import Row
 from bot.presses import Verb as Verb  # noqa: PLC0414 - a word of cards, kept there for its rows
 
@@ -20,10 +19,6 @@ from bot.presses import Verb as Verb  # noqa: PLC0414 - a word of cards, kept th
 PROMPT_SHOWN = 700
 ALT_SHOWN = 1000
 LINKS_SHOWN = 1600
-# Up to here a place is a number; the queue moves too fast for more to be worth an edit.
-PLACES_SHOWN = 20
-# From this age on a card says that the picture may not come at all.
-OVERDUE = timedelta(minutes=10)
 
 _MODELS = Catalog()
 
@@ -45,18 +40,6 @@ class Shot:
     data: bytes
     alt: str
     link: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A waiting reply's place in the queue (0 is next) and when its picture may be expected.
-
-    `own` is how many pictures of the same person must end before it may begin at all.
-    """
-
-    ahead: int
-    ready_at: datetime
-    own: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,127 +83,6 @@ def clean(text: str, *, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def waiting(
-    reply: Reply,
-    *,
-    now: datetime,
-    expected: timedelta,
-    place: Place | None = None,
-    held: Code | None = None,
-) -> Card:
-    """The card of a reply whose jobs are under way; `held` is why no job is sent at present."""
-    with i18n.use(reply.target.locale):
-        cancel = presses.cancel()
-        ready = sum(bool(job.outcome and job.outcome.end is End.PICTURES) for job in reply.jobs)
-        notes = (_("{done} of {count} ready.").format(done=ready, count=len(reply.jobs)),)
-        running = [job for job in reply.jobs if job.state is State.SUBMITTED]
-        if not running:
-            # Of several some may be over: the others wait like a new request.
-            over = any(job.state is State.SETTLED for job in reply.jobs)
-            return _card(
-                reply,
-                tone=Tone.WAITING,
-                heading=_("In the queue"),
-                notes=(*(notes if over else ()), *_queued(place, held, now)),
-                rows=cancel,
-            )
-        started = min(job.submitted_at or now for job in running)
-        stages = {
-            "handling": _("Painting"),
-            "archiving": _("Putting the picture away for you"),
-        }
-        heading = next(
-            (stages[job.task_status] for job in running if job.task_status in stages),
-            _("Waiting for the painter"),
-        )
-        if now > started + max(OVERDUE, 2 * expected):
-            note = _("This takes far longer than usual. If it still comes, you will see it here.")
-        elif now > started + 2 * expected:
-            note = _("This takes longer than usual. It is still under way.")
-        elif now > started + expected:
-            note = _("It should come any moment now.")
-        else:
-            note = _("Expected {time}.").format(time=_in(started + expected))
-        return _card(
-            reply,
-            tone=Tone.WORKING,
-            heading=heading,
-            notes=(*(notes if len(reply.jobs) > 1 else ()), note),
-            rows=cancel,
-        )
-
-
-def _queued(place: Place | None, held: Code | None, now: datetime) -> tuple[str, ...]:
-    """Where a reply stands in the queue; beyond PLACES_SHOWN only that it is far."""
-    if held is not None:
-        return (_held(held),)
-    if place is None:
-        return (_("Your picture begins as soon as it is your turn."),)
-    if place.own > PLACES_SHOWN:
-        where = _("It waits for more than {count} of your own.").format(count=PLACES_SHOWN)
-        return (where,)
-    if place.ahead > PLACES_SHOWN and not place.own:
-        return (_("More than {count} pictures are before yours.").format(count=PLACES_SHOWN),)
-    if place.own:
-        where = ngettext(
-            "It begins when {count} of your other pictures is done.",
-            "It begins when {count} of your other pictures are done.",
-            place.own,
-        ).format(count=place.own)
-    elif place.ahead == 0:
-        where = _("Yours is next.")
-    else:
-        where = ngettext(
-            "{count} picture is before yours.",
-            "{count} pictures are before yours.",
-            place.ahead,
-        ).format(count=place.ahead)
-    if place.ready_at <= now:
-        # Others of the person's own may have to end first: no guess is better than a past one.
-        return (where,)
-    return (where, _("Expected {time}.").format(time=_in(place.ready_at)))
-
-
-def _in(time: datetime) -> str:
-    """A time as Discord counts down to it."""
-    return f"<t:{int(time.timestamp())}:R>"
-
-
-def cancelled(reply: Reply, *, begun: int) -> Card:
-    """What a cancel came to, honestly: what was begun cannot be stopped and counts."""
-    with i18n.use(reply.target.locale):
-        if begun:
-            note = ngettext(
-                "{count} picture was begun already: it counts, but it will not be shown.",
-                "{count} pictures were begun already: they count, but they will not be shown.",
-                begun,
-            ).format(count=begun)
-        else:
-            note = _("Nothing was made and nothing was counted.")
-        return _card(reply, tone=Tone.WAITING, heading=_("Cancelled"), notes=(note,))
-
-
-def note(reply: Reply) -> Card:
-    """What a card becomes before its only token dies: a button that brings it back to life."""
-    with i18n.use(reply.target.locale):
-        return replace(
-            _card(
-                reply,
-                tone=Tone.WORKING,
-                heading=_("Your picture takes longer"),
-                notes=(_("Discord lets me write here for 15 minutes. Press Show for the rest."),),
-            ),
-            rows=presses.show(),
-        )
-
-
-def _held(code: Code) -> str:
-    """Why the queue stands still, in the person's words."""
-    return _("{reason}. Your request waits and goes on by itself.").format(
-        reason=_(WORDS[code].title)
-    )
-
-
 def finished(
     reply: Reply,
     shots: dict[str, Shot],
@@ -260,7 +122,7 @@ def finished(
         if links and not _fitting(links):
             notes.append(_("Made smaller to fit Discord."))
         heading = _("Here is your picture") if len(shots) == 1 else _("Here are your pictures")
-        return _card(
+        return card(
             reply,
             tone=Tone.FINISHED,
             heading=heading,
@@ -280,7 +142,7 @@ def _failed(reply: Reply, code: Code, catalog: Catalog, *, lineage: str | None) 
                 model=successor.id
             )
         )
-    return _card(
+    return card(
         reply,
         tone=Tone.FAILED,
         heading=_(words.title),
@@ -324,7 +186,7 @@ def linked(
 ) -> Card:
     """The final card where Discord takes no file of any size: where the pictures can be fetched."""
     with i18n.use(reply.target.locale):
-        return _card(
+        return card(
             reply,
             tone=Tone.FINISHED,
             heading=_("Your picture is too large for Discord"),
@@ -355,7 +217,7 @@ def complaint(said: Complaint, *, locale: str) -> str:
         return f"**{_(said.problem).format(**values)}**\n{_(said.fix).format(**values)}"
 
 
-def _card(
+def card(
     reply: Reply,
     *,
     tone: Tone,

@@ -127,7 +127,7 @@ class Settings(BaseModel):
         default=24, ge=1, le=24 * 365, description="Hours that such a pause lasts."
     )
     member_running: int = Field(
-        default=3, ge=1, le=1000, description="Pictures of one person that are made at a time."
+        default=4, ge=1, le=1000, description="Pictures of one person that are made at a time."
     )
     member_waiting: int = Field(
         default=10, ge=1, le=1000, description="Pictures of one person that may wait in the queue."

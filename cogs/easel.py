@@ -66,7 +66,7 @@ class Easel(commands.Cog):
     @easel.command(description="Let a member ask for no more pictures here")
     @app_commands.describe(
         member="Who may not ask",
-        reason="Why; shown to them if the block ends by itself",
+        reason="Why; shown to them",
         hours="How long; left out, until somebody lifts it",
     )
     async def block(

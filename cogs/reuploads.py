@@ -11,7 +11,7 @@ import aiohttp
 import discord
 import structlog
 
-from bot import cards, i18n, render
+from bot import cards, i18n, pending
 from bot.clock import Clock
 from bot.i18n import _
 from bot.model import Reply
@@ -39,7 +39,7 @@ class Reupload:
         uploads = [discord.File(io.BytesIO(data), filename=name) for name, data in files]
         try:
             if not self.carded:
-                card = render.waiting(self._reply, now=self._clock(), expected=timedelta())
+                card = pending.waiting(self._reply, now=self._clock(), expected=timedelta())
                 self.carded = True  # also where the answer is lost: nobody may take it for one
                 await self._interaction.edit_original_response(view=cards.CardView(card))
             with i18n.use(str(self._interaction.locale)):

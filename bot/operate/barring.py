@@ -16,7 +16,6 @@ from bot.operate import opening, tables
 
 REASON_LIMIT = 200  # characters
 HOURS_LIMIT = 24 * 365
-REASON = "the people who run the bot decided so"
 
 User = Annotated[
     int | None, typer.Option("--user", min=1, max=2**63 - 1, help="A person's Discord id.")
@@ -40,9 +39,7 @@ def block(
         int | None,
         typer.Option(min=1, max=HOURS_LIMIT, help="How long; left out, until you lift it."),
     ] = None,
-    reason: Annotated[
-        str, typer.Option(help="Why; told to them where the block ends by itself.")
-    ] = REASON,
+    reason: Annotated[str, typer.Option(help="Why; told to them.")] = "",
 ) -> None:
     """Let a person, or a whole server, ask for nothing more; moderators cannot lift that."""
     guild_id, user_id = _whom(user, server)
@@ -51,7 +48,7 @@ def block(
         servers.block,
         guild_id=guild_id,
         user_id=user_id,
-        reason=reason.strip()[:REASON_LIMIT] or REASON,
+        reason=reason.strip()[:REASON_LIMIT],
         now=now,
         until=None if hours is None else now + timedelta(hours=hours),
     )

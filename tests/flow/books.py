@@ -29,8 +29,8 @@ LIVE = ("received", "queued", "submitting", "submitted")
 # Nobody counts these against a person: the operator must mend them.
 OPERATORS_FAULTS = ("model_gone", "no_credit", "misconfigured", "internal")
 WORDS = {
-    "You have used up your pictures": "member, pictures",
-    "You have used up your budget": "member, money",
+    "This would go beyond your limit for pictures": "member, pictures",
+    "This would go beyond your budget of ": "member, money",
     "This server has used up its pictures": "server, pictures",
     "This server has used up its budget": "server, money",
     "The bot has made all the pictures": "bot, pictures",
@@ -38,7 +38,8 @@ WORDS = {
     "Too many of your requests brought no picture": "attempts",
     "Only 5 of your pictures may wait": "waiting",
     "You are paused": "blocked",
-    "You cannot use the bot here": "blocked",
+    "A moderator has blocked you": "blocked",
+    "The people who run this bot have blocked": "blocked",
 }
 EXHAUSTED = tuple(kind for kind in WORDS.values() if "," in kind)
 

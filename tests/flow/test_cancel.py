@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from bot.ledger import queue, verbs
 from sandbox import faults
 from tests.flow.studio import ORIGINAL, eventually, image
+from tests.flow.test_editing import opened, submit
 
 NOTHING_MADE = "Nothing was made and nothing was counted."
+CANCEL = ("Cancel", "Don't show it", "Don't show them")
 ONE_COUNTS = "1 picture was begun already: it counts, but it will not be shown."
 
 
@@ -28,7 +30,8 @@ async def asked(studio, prompt="a red fox", **options):
 
 
 async def cancel(studio, result, *, who=None):
-    pressed = await (who or studio.member).click(result.response, label="Cancel")
+    [label] = [label for label in labels(result) if label in CANCEL]
+    pressed = await (who or studio.member).click(result.response, label=label)
     assert pressed.acknowledged
     return pressed
 
@@ -354,6 +357,26 @@ async def test_a_cancelled_card_that_discord_does_not_take_stays_cancelled(studi
     pressed = await cancel(studio, result)
     assert whispered(pressed).startswith("**There is nothing to cancel here.**")
     assert await studio.submit() == 0
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_what_was_taken_back_is_asked_again_in_other_words(studio, private):
+    """The usual reason to cancel is a slip in the prompt."""
+    first = await asked(studio, "a red fix", private=private)
+    await cancel(studio, first)
+    form = await opened(studio, first)
+    second = await submit(studio, form, prompt="a red fox")
+    third = await studio.member.click(first.response, label="Again")
+    await studio.finish()
+    assert studio.shown(second).gallery
+    assert studio.shown(third).gallery
+    prompts = [task.order.prompt for task in studio.tasks]
+    assert sorted(prompts) == ["a red fix", "a red fox"]
+    assert (await studio.reply(second)).target.private is private
+    assert studio.shown(first).heading == "Cancelled"
+    await studio.member.click(first.response, label="Delete")
+    seen = [message.id for message in studio.messages(viewer=studio.member)]
+    assert seen == [second.response.id, third.response.id]
 
 
 def labels(result) -> list[str]:

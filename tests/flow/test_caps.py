@@ -24,7 +24,9 @@ async def test_a_members_cap_stops_one_and_not_the_other(open_studio):
     async with open_studio(member_caps="2/day") as studio:
         await studio.imagine("a fox", count=2)
         said = await refused(studio)
-        assert said.startswith("**You have used up your pictures for now: 2 of 2.**")
+        assert said.startswith(
+            "**This would go beyond your limit for pictures, which is 2. Used so far: 2.**"
+        )
         assert "<t:" in said
         other = await studio.imagine("a fox", who=studio.someone("other"))
         assert other.deferred
@@ -45,7 +47,7 @@ async def test_money_is_reserved_by_the_price_and_runs_out(open_studio):
     async with open_studio(member_caps="$0.10/day", prices=prices) as studio:
         await studio.imagine("a fox", resolution="2K")
         said = await refused(studio)
-        assert said.startswith("**You have used up your budget for now: $0.08 of $0.10.**")
+        assert said.startswith("**This would go beyond your budget of $0.10. Used so far: $0.08.**")
         await studio.finish()
         guild = studio.channel.guild.id
         own = await spent(studio, f"member:{guild}:{studio.member.id}")
@@ -91,4 +93,4 @@ async def test_caps_outlive_the_process(open_studio):
     async with open_studio(member_caps="1/day") as studio:
         await studio.imagine("a fox")
         async with studio.restarted():
-            assert "used up your pictures" in await refused(studio)
+            assert "beyond your limit" in await refused(studio)

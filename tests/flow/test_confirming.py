@@ -119,7 +119,7 @@ async def test_nobody_is_asked_about_what_has_no_price_or_where_nothing_is_set(
 
 async def test_what_would_be_refused_anyway_is_not_asked(ask_above, costly):
     async with ask_above(member_caps="$0.30/day") as studio:
-        assert "You have used up your budget" in studio.said(await studio.imagine(**costly))
+        assert "This would go beyond your budget" in studio.said(await studio.imagine(**costly))
         assert "Your prompt is empty" in studio.said(await studio.imagine(" ", **costly))
         await nothing(studio)
 
@@ -134,7 +134,9 @@ async def test_who_may_not_ask_is_not_asked_either(ask_above, costly):
             reason="spam",
             now=studio.clock(),
         )
-        assert "You cannot use the bot" in studio.said(await studio.imagine(**costly))
+        assert "The people who run this bot have blocked you." in studio.said(
+            await studio.imagine(**costly)
+        )
         await nothing(studio)
 
 
@@ -452,7 +454,7 @@ async def test_what_is_used_up_meanwhile_is_refused_and_the_words_come_back(ask_
         await studio.imagine(resolution="2K")
         late = await make(studio, result)
         said = studio.said(late)
-        assert "You have used up your budget for now: $0.16 of $0.40." in said
+        assert "This would go beyond your budget of $0.40. Used so far: $0.16." in said
         assert "```\na heron\n```" in said
         assert await studio.counted() == 3
         # The question went: its words stand in the refusal.

@@ -414,7 +414,7 @@ async def test_a_cancelled_picture_is_not_shown_after_all(studio):
     result = await studio.imagine()
     await studio.submit()
     opened = await job(studio, await short(studio, result))
-    await press(studio, opened, "Cancel")
+    await press(studio, opened, "Don't show it")
     await studio.settle()
     opened = await job(studio, await short(studio, result))
     assert not opened.gallery

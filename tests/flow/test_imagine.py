@@ -48,7 +48,7 @@ async def test_the_card_goes_from_the_queue_over_painting_to_the_picture(studio)
     await studio.submit()
     studio.clock.move(3)
     await studio.app.progress.step()
-    await eventually(lambda: studio.shown(result).heading == "Waiting for the painter")
+    await eventually(lambda: studio.shown(result).heading == "Starting")
     ready = int(studio.clock().timestamp()) - 3 + 10
     assert f"Expected <t:{ready}:R>." in studio.shown(result).text
 

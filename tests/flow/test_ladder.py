@@ -545,7 +545,7 @@ async def test_show_before_the_picture_is_finished_goes_on_as_a_waiting_card(stu
     reply = await studio.reply(result)
     assert not reply.noted
     await studio.app.progress.step()
-    await eventually(lambda: studio.shown(result).heading == "Waiting for the painter")
+    await eventually(lambda: studio.shown(result).heading == "Starting")
     await finished_at_last(studio)
     await studio.deliver()
     assert (await studio.reply(result)).delivery == "delivered"

@@ -165,7 +165,7 @@ async def test_a_server_that_the_operator_stopped_is_told_so(studio):
         now=studio.clock(),
     )
     text = await checked(studio, moderator)
-    assert "❌ **This server cannot use the bot.**" in text
+    assert "❌ **The people who run this bot have blocked this server.**" in text
 
 
 async def test_a_plain_member_may_not_check(studio):

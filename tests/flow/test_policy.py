@@ -79,7 +79,7 @@ async def test_the_days_pictures_run_out_and_come_back(open_studio):
         assert "has made all the pictures it may make for now" in studio.said(refused)
         midnight = datetime(START.year, START.month, START.day, tzinfo=START.tzinfo)
         midnight += timedelta(days=1)
-        assert f"It starts again <t:{int(midnight.timestamp())}:R>." in studio.said(refused)
+        assert f"You can ask again <t:{int(midnight.timestamp())}:R>." in studio.said(refused)
         assert len(await studio.states()) == 2
         assert await studio.counted() == 2
 

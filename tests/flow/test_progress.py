@@ -37,7 +37,7 @@ async def test_edits_stand_at_least_three_seconds_apart(open_studio):
             seen.append(studio.shown(result).heading)
             studio.clock.move(0.5)
         assert seen[0] == "In the queue"
-        assert seen[-1] == "Putting the picture away for you"
+        assert seen[-1] == "Saving your picture"
         apart = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(when)]
         assert len(apart) >= 2
         assert min(apart) >= 3
@@ -142,7 +142,7 @@ async def test_a_card_grows_old_in_words(studio):
     studio.clock.move(11)
     await studio.look()
     await step(studio)
-    assert "It should come any moment now." in studio.shown(result).text
+    assert "Any moment now." in studio.shown(result).text
     assert "Expected" not in studio.shown(result).text
     studio.clock.move(10)
     await studio.look()

@@ -119,15 +119,18 @@ async def test_limits_of_the_server_its_members_and_a_role(studio, moderator):
     assert "**Limit of the whole server**: 4/day\n**Limit of each member**: 1/day" in shown.text
     artist = studio.member.guild.add_member(studio.env.create_user("artist"), roles=[artists])
     await studio.imagine()
-    assert "You have used up your pictures for now: 1 of 1." in await refusal(studio)
+    assert (
+        "This would go beyond your limit for pictures, which is 1. Used so far: 1."
+        in await refusal(studio)
+    )
     await studio.imagine(who=artist, count=2)
-    assert "2 of 2" in await refusal(studio, artist)
+    assert "which is 2. Used so far: 2." in await refusal(studio, artist)
     await studio.imagine(who=studio.someone("third"))
     assert "This server has used up its pictures" in await refusal(studio, studio.someone("last"))
     # The role's limit goes with an empty one.
     await fill(studio, moderator, "limits", server="", member="1/day", role=[artists], cap="")
     assert (await house(studio)).role_caps == ()
-    assert "2 of 1" in await refusal(studio, artist)
+    assert "which is 1. Used so far: 2." in await refusal(studio, artist)
 
 
 @pytest.mark.parametrize(
@@ -219,10 +222,10 @@ async def test_a_blocked_member_may_not_ask_until_it_is_lifted(studio, moderator
     shown = await easel(studio, moderator, "block", member=studio.member, reason="too *many*")
     line = f"<@{studio.member.id}> · until somebody lifts it · too \\*many\\*"
     assert f"{line} · by <@{moderator.id}>" in shown.text
-    assert "You cannot use the bot here." in await refusal(studio)
+    assert "**A moderator has blocked you here.**\nReason: too *many*" in await refusal(studio)
     assert (await studio.imagine(who=studio.someone("other"))).deferred
     async with studio.restarted():
-        assert "You cannot use the bot here." in await refusal(studio)
+        assert "**A moderator has blocked you here.**\nReason: too *many*" in await refusal(studio)
         await easel(studio, moderator, "unblock", member=studio.member)
         assert (await studio.imagine()).deferred
         again = await moderator.slash(studio.channel, "easel unblock", member=studio.member)
@@ -230,8 +233,10 @@ async def test_a_blocked_member_may_not_ask_until_it_is_lifted(studio, moderator
 
 
 async def test_a_block_for_some_hours_ends_by_itself(studio, moderator):
-    await easel(studio, moderator, "block", member=studio.member, reason="a break", hours=2)
-    assert "You are paused: a break." in await refusal(studio)
+    await easel(studio, moderator, "block", member=studio.member, reason="a break.", hours=2)
+    until = int(studio.clock().timestamp()) + 2 * 3600
+    said = f"**A moderator has blocked you here until <t:{until}:f>.**\nReason: a break"
+    assert (await refusal(studio)) == said
     studio.clock.move(2 * 3600)
     assert (await studio.imagine()).deferred
     assert "Nobody is blocked." in (await easel(studio, moderator, "blocks")).text

@@ -100,11 +100,11 @@ async def test_a_failed_picture_is_not_called_ready(studio):
     studio.clock.move(10)
     await studio.look()
     await shown_progress(studio)
-    assert "0 of 2 ready." in studio.shown(result).text
+    assert "0 of 2 ready, 1 failed." in studio.shown(result).text
 
 
 async def test_between_two_of_its_pictures_a_reply_tells_its_place(open_studio):
-    """One is done, none runs, the rest waits for room: nothing is being painted."""
+    """One is done, none runs, the rest waits for room: its heading does not step back."""
     async with open_studio(member_running=1) as studio:
         result = await studio.imagine(count=2)
         await studio.submit()
@@ -112,7 +112,7 @@ async def test_between_two_of_its_pictures_a_reply_tells_its_place(open_studio):
         await studio.look()
         await shown_progress(studio)
         card = studio.shown(result)
-        assert card.heading == "In the queue"
+        assert card.heading == "Painting"
         assert "1 of 2 ready." in card.text
         assert "Yours is next." in card.text
         edits = len(studio.sent("PATCH", ORIGINAL))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import cards, render
+from bot import cards, pending, render
 from bot.cards import CardView
 from bot.presses import Choice, Press, Verb
 from bot.render import Card, Shot, Tone
@@ -76,7 +76,7 @@ class TestSize:
     @example(prompt="_ " * 10_000)
     def test_any_prompt_fits_while_it_waits(self, prompt):
         reply = under_way(asks=build.request(prompt=prompt))
-        view = CardView(render.waiting(reply, now=NOW, expected=EXPECTED))
+        view = CardView(pending.waiting(reply, now=NOW, expected=EXPECTED))
         assert view.content_length() <= LIMIT
 
     @given(

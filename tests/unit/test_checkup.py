@@ -40,7 +40,7 @@ def test_roles_are_named_whoever_looks():
 
 def test_what_stands_against_the_server_stands_there_with_its_remedy():
     text = said(barred=barred("spam", until=None, server=True))
-    assert "❌ **This server cannot use the bot.** Ask the people who run the bot." in text
+    assert "❌ **The people who run this bot have blocked this server.** Reason: spam" in text
 
 
 @pytest.mark.parametrize("locale", ["de", "es-ES", "fr", "ja", "ko", "pt-BR", "zh-CN", "en-US"])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot import clock, i18n, images, pages, past, render
+from bot import clock, i18n, images, pages, past, pending
 from bot.catalog import IMAGINE, RATIOS, REMIX, Model
 from bot.ledger import asks, verbs
 from bot.ledger.ledger import Ledger
@@ -58,7 +58,7 @@ async def stands(_target):
 
 
 async def waiting(reply):
-    return render.waiting(reply, now=NOW, expected=timedelta(seconds=30))
+    return pending.waiting(reply, now=NOW, expected=timedelta(seconds=30))
 
 
 def door(ledger, shelf, *, look=stands):

@@ -1,13 +1,14 @@
 """What a card says: every state, every failure, and nobody's text beyond one clean line."""
 
 import unicodedata
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import render
+from bot import pending, render
 from bot.catalog import IMAGINE, REMIX, REMIX_SUCCESSOR, Catalog, Complaint
 from bot.errors import WORDS, Code
 from bot.model import Delivery, End, Kind, Outcome, Reference, Rung, State, short_id
@@ -88,43 +89,110 @@ class TestClean:
 
 class TestWaiting:
     def test_a_reply_in_the_queue_waits(self):
-        card = render.waiting(build.reply(), now=NOW, expected=EXPECTED)
+        card = pending.waiting(build.reply(), now=NOW, expected=EXPECTED)
         assert (card.tone, card.heading) == (Tone.WAITING, "In the queue")
 
     @pytest.mark.parametrize("code", Code)
     def test_a_queue_that_is_held_says_why(self, code):
-        card = render.waiting(build.reply(), now=NOW, expected=EXPECTED, held=code)
+        card = pending.waiting(build.reply(), now=NOW, expected=EXPECTED, held=code)
         assert WORDS[code].title in card.notes[0]
 
     @pytest.mark.parametrize(
         ("status", "heading"),
         [
-            (None, "Waiting for the painter"),
-            ("queued", "Waiting for the painter"),
+            (None, "Starting"),
+            ("queued", "Starting"),
             ("handling", "Painting"),
-            ("archiving", "Putting the picture away for you"),
-            ("something-new", "Waiting for the painter"),
+            ("archiving", "Saving your picture"),
+            ("something-new", "Starting"),
         ],
     )
     def test_each_stage_has_its_words(self, status, heading):
-        card = render.waiting(under_way(status), now=NOW, expected=EXPECTED)
+        card = pending.waiting(under_way(status), now=NOW, expected=EXPECTED)
         assert (card.tone, card.heading) == (Tone.WORKING, heading)
+
+    def test_of_several_the_heading_never_steps_back_while_some_are_ready(self):
+        headings = []
+        for states in (
+            ("archiving", "handling", "queued"),
+            ("archiving", "archiving", None),
+            ("done", "archiving", None),
+            ("done", "done", None),
+            ("done", "done", "waits"),
+            ("done", "done", "archiving"),
+        ):
+            reply = under_way(count=3)
+            jobs = [
+                job.evolve(state=State.SETTLED, outcome=build.pictures())
+                if status == "done"
+                else job.evolve(state=State.QUEUED, submitted_at=None)
+                if status == "waits"
+                else job.evolve(task_status=status)
+                for job, status in zip(reply.jobs, states, strict=True)
+            ]
+            card = pending.waiting(reply.evolve(jobs=tuple(jobs)), now=NOW, expected=EXPECTED)
+            headings.append(card.heading)
+        assert headings == ["Painting"] * 5 + ["Saving your pictures"]
+
+    def test_of_several_the_last_one_is_waited_for(self):
+        first, second = (reply := under_way(count=2)).jobs
+        later = NOW + timedelta(seconds=15)
+        jobs = (first, second.evolve(submitted_at=later))
+        now = NOW + EXPECTED + timedelta(seconds=5)
+        card = pending.waiting(reply.evolve(jobs=jobs), now=now, expected=EXPECTED)
+        due = int((later + EXPECTED).timestamp())
+        assert card.notes == ("0 of 2 ready.", f"Expected <t:{due}:R>.")
+        # What still waits comes after what has begun.
+        jobs = (first, second.evolve(state=State.QUEUED, submitted_at=None))
+        place = pending.Place(ahead=3, ready_at=NOW + timedelta(minutes=2))
+        card = pending.waiting(reply.evolve(jobs=jobs), now=now, expected=EXPECTED, place=place)
+        assert card.notes[1] == f"Expected <t:{int(place.ready_at.timestamp())}:R>."
+
+    @pytest.mark.parametrize(
+        ("codes", "words"),
+        [
+            ((Code.FAILED,), "0 of 3 ready, 1 failed."),
+            ((Code.REFUSED_PROMPT, Code.REFUSED_PROMPT), "0 of 3 ready, 2 refused."),
+            ((Code.REFUSED_PROMPT, Code.TIMED_OUT), "0 of 3 ready, 2 failed."),
+        ],
+    )
+    def test_what_will_not_come_is_counted(self, codes, words):
+        reply = under_way(count=3)
+        over = (
+            job.evolve(state=State.SETTLED, outcome=build.failure(code))
+            for job, code in zip(reply.jobs, codes, strict=False)
+        )
+        reply = reply.evolve(jobs=(*over, *reply.jobs[len(codes) :]))
+        assert pending.waiting(reply, now=NOW, expected=EXPECTED).notes[0] == words
+
+    def test_what_has_begun_can_only_be_hidden(self):
+        def label(reply):
+            [[press]] = pending.waiting(reply, now=NOW, expected=EXPECTED).rows
+            assert press.verb is Verb.CANCEL
+            return press.label
+
+        assert label(build.reply()) == "Cancel"
+        assert label(under_way()) == "Don't show it"
+        both = under_way(count=2)
+        assert label(both) == "Don't show them"
+        first, second = both.jobs
+        assert label(both.evolve(jobs=(first, second.evolve(state=State.QUEUED)))) == "Cancel"
 
     def test_the_expected_time_counts_from_the_submission_and_does_not_run_away(self):
         reply = under_way()
         notes = {
-            render.waiting(reply, now=NOW + age, expected=EXPECTED).notes
+            pending.waiting(reply, now=NOW + age, expected=EXPECTED).notes
             for age in (LATER["sent"], LATER["early"])
         }
         assert notes == {(f"Expected <t:{int((NOW + EXPECTED).timestamp())}:R>.",)}
 
     def test_what_takes_longer_is_said_to(self):
-        card = render.waiting(under_way(), now=NOW + LATER["late"], expected=EXPECTED)
+        card = pending.waiting(under_way(), now=NOW + LATER["late"], expected=EXPECTED)
         assert card.notes == ("This takes longer than usual. It is still under way.",)
 
     def test_what_is_long_overdue_promises_nothing(self):
-        late = NOW + render.OVERDUE + timedelta(seconds=1)
-        card = render.waiting(under_way(), now=late, expected=EXPECTED)
+        late = NOW + pending.OVERDUE + timedelta(seconds=1)
+        card = pending.waiting(under_way(), now=late, expected=EXPECTED)
         assert "If it still comes" in card.notes[0]
 
 
@@ -258,10 +326,10 @@ class TestRows:
         reply = ended(build.failure(code), asks=build.request(kind=kind, model=model.id))
         card = render.finished(reply, {}, lost={})
         more = [Verb.SUCCESSOR] * (code is Code.MODEL_GONE)
-        again = [Verb.AGAIN, Verb.EDIT]
-        if code is Code.REFUSED_PROMPT:  # the same words would only be refused again
-            again.reverse()
-        assert pressed(card) == [[*again, *more, Verb.DELETE]]
+        # The same words would only be refused again.
+        again = [] if code is Code.REFUSED_PROMPT else [Verb.AGAIN]
+        assert pressed(card)[0] == [*again, Verb.EDIT, *more, Verb.DELETE]
+        assert pressed(card)[1:] == [Verb.RATIO] * (code is Code.BAD_REQUEST)
         if more:
             named = Catalog().successor(kind).id
             assert card.rows[0][2].label == f"Use {named}"
@@ -278,6 +346,15 @@ class TestRows:
         card = render.finished(reply, {}, lost={}, catalog=alone)
         assert pressed(card) == [[Verb.AGAIN, Verb.EDIT, Verb.DELETE]]
         assert len(card.notes) == 1
+
+    def test_whoever_is_paused_can_only_remove_the_card(self):
+        refused = replace(build.failure(Code.REFUSED_PROMPT), paused_until=NOW)
+        assert pressed(render.finished(ended(refused), {}, lost={})) == [[Verb.DELETE]]
+
+    def test_what_was_taken_back_can_be_asked_for_in_other_words(self):
+        for begun in (0, 1):
+            card = pending.cancelled(build.reply(), begun=begun)
+            assert pressed(card) == [[Verb.EDIT, Verb.AGAIN, Verb.DELETE]]
 
     def test_a_long_name_of_a_model_fits_its_button(self):
         long = Catalog.with_ids(imagine="a", remix="b", imagine_successor="m" * 128)
@@ -363,12 +440,12 @@ class TestFooter:
     def test_a_remix_counts_its_images(self, count, words):
         references = tuple(Reference(f"https://cdn.example/{n}", "n.png") for n in range(count))
         asks = build.request(kind=Kind.REMIX, references=references)
-        card = render.waiting(build.reply(asks=asks), now=NOW, expected=EXPECTED)
+        card = pending.waiting(build.reply(asks=asks), now=NOW, expected=EXPECTED)
         assert f" · {words} · " in card.footer
 
     def test_it_shows_too_little_of_the_id_to_open_anything(self):
         reply = build.reply()
-        card = render.waiting(reply, now=NOW, expected=EXPECTED)
+        card = pending.waiting(reply, now=NOW, expected=EXPECTED)
         assert reply.jobs[0].id not in card.footer.lower()
 
 
