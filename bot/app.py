@@ -311,7 +311,11 @@ async def opened(
                     clock=clock,
                 ),
                 moderation=Moderation(
-                    ledger=ledger, houses=houses, clock=clock, stopped=journal.stopped
+                    ledger=ledger,
+                    houses=houses,
+                    clock=clock,
+                    stopped=journal.stopped,
+                    days=settings.retention_days,
                 ),
                 reporting=Reporting(ledger=ledger, clock=clock),
             ),

@@ -26,10 +26,10 @@ NAMES = {
     "member_caps": N_("Limit of each member"),
     "role_caps": N_("Limits of roles"),
     "blocked_words": N_("Words that are not allowed"),
-    "imagine_ratio": N_("Ratio of /imagine"),
-    "remix_ratio": N_("Ratio of /remix"),
+    "imagine_ratio": N_("Ratio for /imagine"),
+    "remix_ratio": N_("Ratio for /remix"),
     "resolution": N_("Resolution"),
-    "private": N_("Pictures are private"),
+    "private": N_("Private by default"),
     "hands": N_("Buttons of others' pictures"),
     "remix_messages": N_("Remix of others' messages"),
     "remix_avatars": N_("Remix of others' avatars"),
@@ -57,9 +57,13 @@ LANGUAGES = {
     "pt-BR": "Português do Brasil",
     "zh-CN": "简体中文",
 }
-_CAPS = Complaint(
-    N_("The bot cannot read this limit."),
-    N_("Write limits like these: 100/day or $5/month, or several with commas between them."),
+_UNREADABLE = (
+    N_("The bot cannot read the limit of the whole server."),
+    N_("The bot cannot read the limit of each member."),
+    N_("The bot cannot read the limit of the role."),
+)
+_LIKE_THESE = N_(
+    "Write limits like these: 100/day or $5/month, or several with commas between them."
 )
 _NO_ROLE = Complaint(
     N_("A role's limit needs its role."), N_("Choose the role that the limit is for.")
@@ -84,14 +88,15 @@ def language(locale: str) -> str:
 
 
 def rules(
-    house: House, changes: Sequence[Change], *, locale: str, mute: bool = False
+    house: House, changes: Sequence[Change], *, days: int, locale: str, mute: bool = False
 ) -> tuple[str, ...]:
     """Every rule with what is set, and the last changes: paragraphs of Discord's markdown.
 
-    `mute`: Discord lets the bot write no more to the log channel.
+    `days` until requests are forgotten are the bot's own, 0 for never. `mute`: Discord lets the
+    bot write no more to the log channel.
     """
     with i18n.use(locale):
-        told = {name: f"**{_(NAMES[name])}**: {value}" for name, value in _values(house)}
+        told = {name: f"**{_(NAMES[name])}**: {value}" for name, value in _values(house, days)}
         parts = ["### " + _("Rules of this server")]
         parts += ["\n".join(told[each] for each in group if each in told) for group in _GROUPS]
         if mute:
@@ -112,9 +117,9 @@ def rules(
         return tuple(parts)
 
 
-def _values(house: House) -> Iterator[tuple[str, str]]:
+def _values(house: House, days: int) -> Iterator[tuple[str, str]]:
     everywhere, everybody, none = _("everywhere"), _("everybody"), _("none")
-    own = _("as the model has it")
+    own = _("default")
     yield "channels", " ".join(f"<#{each}>" for each in sorted(house.channels)) or everywhere
     yield "roles", " ".join(f"<@&{each}>" for each in sorted(house.roles)) or everybody
     yield "caps", house.caps or none
@@ -126,7 +131,7 @@ def _values(house: House) -> Iterator[tuple[str, str]]:
     yield "imagine_ratio", house.imagine_ratio or own
     yield "remix_ratio", house.remix_ratio or own
     yield "resolution", house.resolution or own
-    yield "private", _("unless somebody says otherwise") if house.private else _("if chosen")
+    yield "private", _("yes") if house.private else _("no")
     owner = house.hands is Hands.OWNER
     yield "hands", _("for whoever asked, and moderators") if owner else _("for everybody")
     yield "remix_messages", _("allowed") if house.remix_messages else _("not allowed")
@@ -134,9 +139,22 @@ def _values(house: House) -> Iterator[tuple[str, str]]:
     yield "log_channel", f"<#{house.log_channel}>" if house.log_channel else none
     if house.log_channel:
         yield "log_language", LANGUAGES[language(house.log_language or "")]
-    days = house.retention_days
-    after = ngettext("after {count} day", "after {count} days", days or 0).format(count=days)
-    yield "retention_days", _("as for the whole bot") if days is None else after
+    yield "retention_days", _forgotten(house.retention_days, days)
+
+
+def _forgotten(here: int | None, everywhere: int) -> str:
+    """After how many days requests are forgotten, and whose rule that is: the sooner one's."""
+    counts = [days for days in (here, everywhere) if days]
+    if not counts:
+        return _("never (the bot's rule)")
+    count = min(counts)
+    if count == here:
+        said = ngettext("after {count} day", "after {count} days", count)
+    else:
+        said = ngettext(
+            "after {count} day (the bot's rule)", "after {count} days (the bot's rule)", count
+        )
+    return said.format(count=count)
 
 
 def blocks(found: Sequence[Block], *, locale: str) -> tuple[str, ...]:
@@ -180,28 +198,22 @@ def _plain(text: str) -> str:
     return cards.escape(render.clean(text, limit=REASON_SHOWN))
 
 
-def caps(text: str) -> str | Complaint:
-    """A typed limit as it is kept, or what is wrong with it."""
-    try:
-        return str(Caps.parse(text))
-    except ValueError:
-        return _CAPS
-
-
 def limits(
     house: House, *, server: str, member: str, roles: Iterable[int], role: str
 ) -> dict[str, Any] | Complaint:
     """The typed limits as rules; an empty limit of a role takes it away."""
-    read = [caps(text) for text in (server, member, role)]
-    for each in read:
-        if isinstance(each, Complaint):
-            return each
+    read = []
+    for text, unreadable in zip((server, member, role), _UNREADABLE, strict=True):
+        try:
+            read.append(str(Caps.parse(text)))
+        except ValueError:
+            return Complaint(unreadable, _LIKE_THESE)
     chosen = next(iter(roles), None)
     if chosen is None and role.strip():
         return _NO_ROLE
     kept = {each: limit for each, limit in house.role_caps if each != chosen}
     if chosen is not None and read[2]:
-        kept[chosen] = str(read[2])
+        kept[chosen] = read[2]
     if len(kept) > ROLES_LIMIT:
         return _MANY_ROLES
     return {"caps": read[0], "member_caps": read[1], "role_caps": tuple(kept.items())}

@@ -5,6 +5,7 @@ It owns those words; it never looks anything up, and never changes anything.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from bot import i18n, permits
 from bot.catalog import Complaint
@@ -38,9 +39,14 @@ def lines(found: Channel, *, locale: str) -> tuple[str, ...]:
 
 def _permissions(place: Place) -> Iterator[str]:
     takes = permits.needed(private=False, thread=place.thread)
-    for permit in (*takes, Permit.HISTORY):
-        mark = "✅" if permit in place.permits else "❌"
-        yield f"{mark} **{_(NAMES[permit])}**: {_(PURPOSES[permit])}"
+
+    def told(permit: Permit) -> tuple[str, str]:
+        return "✅" if permit in place.permits else "❌", PURPOSES[permit]
+
+    # What stands side by side for the same purpose shares a line.
+    for (mark, purpose), same in groupby((*takes, Permit.HISTORY), key=told):
+        names = ", ".join(f"**{_(NAMES[each])}**" for each in same)
+        yield f"{mark} {names}: {_(purpose)}"
     if not {*takes, Permit.HISTORY} <= place.permits:
         yield _("Switch it on under Edit Channel → Permissions, for the bot's role.")
 
@@ -52,7 +58,7 @@ def _rules(found: Channel) -> Iterator[str]:
     yield _judged(admitted, _("The rules of this server allow pictures here."))
     if house.roles:
         who = " ".join(f"<@&{role}>" for role in sorted(house.roles)[:5])
-        yield "☑️ " + _("For members with one of these roles: {roles}").format(roles=who)
+        yield "ℹ️ " + _("For members with one of these roles: {roles}").format(roles=who)
     if house.log_channel is not None:
         where = f"<#{house.log_channel}>"
         if found.mute:
@@ -67,11 +73,11 @@ def _age(found: Channel) -> Iterator[str]:
     yield (
         "🔞 " + _("This channel is age-restricted.")
         if found.age_restricted
-        else "☑️ " + _("This channel is not age-restricted.")
+        else "ℹ️ " + _("This channel is not age-restricted.")
     )
     yield "-# " + _(
         "HiAPI refuses adult content, but its filter is a machine and may err. Discord allows such "
-        "content in age-restricted channels alone: keep the bot to those if that matters to you."
+        "content in age-restricted channels only: keep the bot to those if that matters to you."
     )
 
 

@@ -34,9 +34,9 @@ def panel(dossier: Dossier, *, addresses: tuple[str, str], locale: str) -> tuple
         elsewhere = (
             _("Discord has the messages. Delete under a picture removes its message."),
             _(
-                "HiAPI, which makes the pictures, got your prompts and images. Its addresses of "
-                "pictures end after about a week; what else it keeps, it does not say. I cannot "
-                "delete anything there."
+                "HiAPI, which makes the pictures, got your prompts and images. Its picture links "
+                "expire after about a week. It does not say what else it keeps. I cannot delete "
+                "anything there."
             ),
         )
         parts.append(
@@ -53,7 +53,7 @@ def panel(dossier: Dossier, *, addresses: tuple[str, str], locale: str) -> tuple
 def _kept(dossier: Dossier) -> list[str]:
     told = dossier.summary
     if told.since is None:
-        lines = [_("No request of yours.")]
+        lines = [_("no requests")]
     else:
         requests = ngettext("{count} request", "{count} requests", told.requests)
         pictures = ngettext("{count} picture", "{count} pictures", told.pictures)
@@ -96,7 +96,7 @@ def _how_long(dossier: Dossier) -> list[str]:
             dossier.days_here,
         )
         lines.append(line.format(count=dossier.days_here))
-    return [*lines, _("Then their buttons work no more. Counts stay, without your name.")]
+    return [*lines, _("Their buttons then stop working. Totals stay, without your name.")]
 
 
 def question(dossier: Dossier, *, locale: str) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ def erased(done: Erased, *, locale: str) -> tuple[str, ...]:
                 done.cancelled,
             )
             lines.append(line.format(count=done.cancelled))
-        lines.append(_("I know nothing of you any more but what you used this month."))
+        lines.append(_("All I still know is what you used this month."))
         lines.append(_("A block or a pause stays, if there is one."))
         return "### " + _("Erased"), "\n".join(lines)
 

@@ -60,9 +60,7 @@ def reported(report: Report, reply: Reply | None, *, language: str) -> Line:
             reporter=_person(report.user_id), picture=where, asker=asker or "?"
         )
         quiet = f"**{_('Report')}** · {said}"
-        do = _(
-            "Press Delete under the picture to remove it; /easel block lets its maker ask no more."
-        )
+        do = _("Press Delete under the picture to remove it; /easel block stops whoever made it.")
         why = _typed(report.reason, len(report.reason) + 1)
         return Line(f"{quiet}\n> {why}\n-# {do}", f"{quiet}\n-# {do}")
 
@@ -119,7 +117,7 @@ def listed(found: Sequence[tuple[Report, Reply]], *, locale: str) -> tuple[str, 
             for report, reply in found
         ]
         said = "\n".join(told) or _("Nothing was reported.")
-        hint = _("The last 10 of 30 days, without those whose card was removed with Delete.")
+        hint = _("The 10 latest from the past 30 days. Deleted pictures are left out.")
         return "### " + _("Reported pictures"), said, f"-# {hint}"
 
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from bot import words
 from bot.allowance import Allowances, Caps
 from bot.catalog import Complaint
 from bot.i18n import N_
 from bot.model import Kind
-from bot.words import blocked
 
 WORDS_LIMIT = 200
 
@@ -113,13 +113,16 @@ class House:
         return None
 
     def refuses(self, prompt: str) -> Complaint | None:
-        """Why this prompt is not welcome in this server, or None. The word is not repeated."""
-        if blocked(prompt, self.blocked_words):
-            return Complaint(
-                N_("This server does not allow a word in your prompt."),
-                N_("Reword it and ask again. Moderators choose the words."),
-            )
-        return None
+        """Why this prompt is not welcome in this server, or None. Told to its person alone."""
+        if not words.blocked(prompt, self.blocked_words):
+            return None
+        fix = N_("Reword it and ask again. Moderators choose the words.")
+        found = words.quoted(prompt, self.blocked_words)
+        if found is None:
+            return Complaint(N_("This server does not allow a word in your prompt."), fix)
+        # As it was typed, but nothing that reorders the sentence around it or is markup.
+        shown = "".join(each for each in found if each.isprintable() and each != "`")
+        return Complaint(N_("{word} is not allowed here."), fix, (("word", f"`{shown}`"),))
 
     def caps_of(self, role_ids: Iterable[int]) -> Caps:
         """What one member may spend: the most generous of their roles, else the server's word."""

@@ -49,6 +49,7 @@ class Rules:
 
     house: House
     changes: tuple[Change, ...]
+    days: int = 0  # after which the bot itself forgets requests; 0: never
     mute: bool = False  # Discord lets the bot write no more to the log channel
 
 
@@ -62,11 +63,13 @@ class Moderation:
         houses: Houses,
         clock: Clock,
         stopped: Callable[[int, int | None], bool],
+        days: int,
     ) -> None:
         self._ledger = ledger
         self._houses = houses
         self._clock = clock
         self._stopped = stopped
+        self._days = days
 
     async def rules(self, guild_id: int) -> Rules | Complaint:
         """The rules of a server as they are now, not as they are remembered."""
@@ -79,7 +82,8 @@ class Moderation:
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
             log.error("rules.not_read", server=guild_id, cause=str(error) or "too slow")
             return _UNREADABLE
-        return Rules(house, tuple(changes), mute=self._stopped(guild_id, house.log_channel))
+        mute = self._stopped(guild_id, house.log_channel)
+        return Rules(house, tuple(changes), days=self._days, mute=mute)
 
     async def barred(self, guild_id: int) -> Complaint | None:
         """Why nobody in this server may ask, by the operator's word; or that nobody knows now."""

@@ -6,7 +6,7 @@ It owns every sentence of those; it never imports discord and never fetches anyt
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot import i18n, render
+from bot import cards, i18n, render
 from bot.catalog import Model
 from bot.errors import WORDS, Code
 from bot.i18n import N_, _, ngettext
@@ -21,7 +21,10 @@ DEFAULT = "default"  # the choice of having none
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry of a history. `prompt` and `alt` are the person's own text: escape them."""
+    """One entry of a history. `prompt` and `alt` are the person's own text: escape them.
+
+    `state` is empty where nothing is to be said of it.
+    """
 
     reply_id: str
     short_id: str
@@ -124,7 +127,7 @@ def row(reply: Reply, *, jump: str | None, thumbnail: bytes | None) -> Row:
 
 
 def state(reply: Reply) -> str:
-    """What has become of a reply, in a few words."""
+    """What has become of a reply, in a few words; none where all of it was made and shown."""
     if reply.delivery in _OVER:
         return _(_OVER[reply.delivery])
     if not reply.settled:
@@ -138,7 +141,7 @@ def state(reply: Reply) -> str:
         return _("Ready, not shown yet: open it here")
     if made < len(reply.jobs):
         return _("{made} of {count} ready").format(made=made, count=len(reply.jobs))
-    return _("Ready")
+    return ""
 
 
 _OVER = {Delivery.CANCELLED: N_("Cancelled"), Delivery.WITHDRAWN: N_("Never begun")}
@@ -154,7 +157,12 @@ def page(found: Slice, rows: tuple[Row, ...], *, size: int, sort: Sort, text: st
         ]
         if sort is not Sort.ALL:
             notes.append(_(SORTS[sort]))
-    elif sort is not Sort.ALL or text:
+    elif text:
+        words = _("Nothing matches “{text}”. Try /history without options.")
+        notes = [words.format(text=cards.escape(text))]
+    elif sort is Sort.FAILED:
+        notes = [_("Nothing of yours has failed.")]
+    elif sort is not Sort.ALL:
         notes = [_("Nothing of yours matches. Try /history without options.")]
     else:
         notes = [_("Nothing here yet. Try this: /imagine prompt: a fox in the snow")]
@@ -200,19 +208,18 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 # --- one job --------------------------------------------------------------------------------------
 
 
-def lineage(kin: Kin, jumps: dict[str, str]) -> str | None:
+def lineage(reply: Reply, kin: Kin, jumps: dict[str, str]) -> str | None:
     """Where a reply came from and what was made of it, on one line; `jumps` by reply id."""
 
-    def named(reply: Reply) -> str:
-        short = short_id(reply.jobs[0].id)
-        return f"[{short}]({jumps[reply.id]})" if reply.id in jumps else short
+    def named(other: Reply) -> str:
+        short = short_id(other.jobs[0].id)
+        return f"[{short}]({jumps[other.id]})" if other.id in jumps else short
 
     parts = []
     if kin.ancestors:
-        line = " ← ".join(named(reply) for reply in kin.ancestors)
-        parts.append(_("Made from {line}").format(line=line))
+        parts.append(render.descent(reply, " ← ".join(named(each) for each in kin.ancestors)))
     if kin.children:
-        line = ", ".join(named(reply) for reply in kin.children)
+        line = ", ".join(named(each) for each in kin.children)
         if kin.more:
             line = _("{line} and {count} more").format(line=line, count=kin.more)
         parts.append(_("Made into {line}").format(line=line))
@@ -220,7 +227,7 @@ def lineage(kin: Kin, jumps: dict[str, str]) -> str | None:
 
 
 def shown_at(jump: str) -> str:
-    return _("[Where it was shown]({link})").format(link=jump)
+    return _("[Jump to it]({link})").format(link=jump)
 
 
 def elsewhere() -> str:
@@ -263,7 +270,7 @@ def panel(taste: Taste, offered: dict[Kind, tuple[Model, ...]], *, locale: str) 
             *(
                 _pick(
                     f"{kind}_model",
-                    _("Model of {command}").format(command=_KINDS[kind]),
+                    _("Model for {command}").format(command=_KINDS[kind]),
                     tuple(model.id for model in models),
                     default=models[0].id,
                     chosen=taste.model(kind),
@@ -274,14 +281,14 @@ def panel(taste: Taste, offered: dict[Kind, tuple[Model, ...]], *, locale: str) 
         ]
         return Panel(
             heading=_("Your defaults"),
-            words=_("They count where you leave an option out. What you choose in a command wins."),
+            words=_("Used when you leave an option out; what you set in a command wins."),
             picks=tuple(picks),
             toggles=(
                 Toggle("private", _("Private"), taste.private),
                 Toggle("spoiler", _("Spoiler"), taste.spoiler),
                 Toggle("show_references", _("Show my images"), taste.show_references),
             ),
-            sparing=_("Others may not remix"),
+            sparing=_("Keep others from remixing"),
             spared=(
                 Toggle("spare_messages", _("My messages and pictures"), taste.spare_messages),
                 Toggle("spare_avatar", _("My avatar"), taste.spare_avatar),
@@ -293,7 +300,7 @@ def panel(taste: Taste, offered: dict[Kind, tuple[Model, ...]], *, locale: str) 
 def _ratio(kind: Kind, taste: Taste, model: Model) -> Pick:
     return _pick(
         f"{kind}_ratio",
-        _("Ratio of {command}").format(command=_KINDS[kind]),
+        _("Ratio for {command}").format(command=_KINDS[kind]),
         model.ratios,
         default=model.default_ratio,
         chosen=taste.ratio(kind),
@@ -348,8 +355,8 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
             ),
             (
                 f"**{_('Where is my picture?')}**",
-                _("`/history` has all of yours, also the private ones."),
-                _("`/job` opens one of them by the id at the end of its card."),
+                _("`/history` has all of yours, including private ones."),
+                _("`/job` opens one of them by words of its prompt, or by the id on its card."),
             ),
             (
                 f"**{_('Limits')}**",

@@ -31,7 +31,7 @@ def history(page: Page, *, back: str, on: str, choose: str) -> discord.ui.Layout
     """A page of a history; the words are those of its controls."""
     box: Box = discord.ui.Container()
     notes = list(page.notes)
-    if page.text:
+    if page.text and page.rows:
         notes.append(f"“{escape(page.text)}”")
     box.add_item(discord.ui.TextDisplay(f"### {page.heading}\n-# {' · '.join(notes)}"))
     for row in page.rows:
@@ -70,7 +70,7 @@ def thumbnails(page: Page) -> list[discord.File]:
 def _entry(row: Row) -> discord.ui.Item[discord.ui.LayoutView]:
     # A bare address would fill two lines of a phone.
     name = f"[{row.short_id}]({row.link})" if row.link is not None else row.short_id
-    last = f"{row.state} · {name}"
+    last = f"{row.state} · {name}" if row.state else name
     text: discord.ui.TextDisplay[discord.ui.LayoutView] = discord.ui.TextDisplay(
         f"**{escape(row.prompt)}**\n{row.facts}\n{last}"
     )

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import i18n, images, pages, pending, render
+from bot import i18n, images, pages, pending, presses, render
 from bot.catalog import Complaint
 from bot.clock import Clock
 from bot.errors import Code
@@ -141,12 +141,20 @@ class Past:
             self._thumbnails.pop(job_id, None)
 
     async def find(self, viewer: Viewer, given: str) -> str | Complaint:
-        """The id of the viewer's own reply that is meant, or why that is not clear."""
-        wanted = given.strip().lower()
-        if not _ID.fullmatch(wanted):
-            return _unknown(given)
+        """The id of the viewer's own reply that is meant, or why that is not clear.
+
+        Of words it is the newest one whose prompt contains them.
+        """
+        wanted, text = given.strip().lower(), render.clean(given, limit=pages.TEXT_LIMIT)
         try:
-            found = await self._ledger.run(history.named, wanted, user_id=viewer.user_id)
+            found: Sequence[str] = ()
+            if _ID.fullmatch(wanted):
+                found = await self._ledger.run(history.named, wanted, user_id=viewer.user_id)
+            if not found and text:
+                newest = await self._ledger.run(
+                    history.page, viewer.user_id, number=0, size=1, sort=Sort.ALL, text=text
+                )
+                found = [reply.id for reply in newest.replies]
         except (SQLAlchemyError, LedgerError) as error:
             log.error("past.not_read", cause=str(error))
             return _TROUBLE
@@ -178,7 +186,8 @@ class Past:
         with i18n.use(viewer.locale):
             card = await self._card(reply, viewer)
             notes = _notes(reply, kin, jumps, moves=adopt)
-        return Opened(reply.id, replace(card, notes=(*card.notes, *notes)), adopt=adopt)
+        card = replace(card, notes=(*card.notes, *notes), rows=presses.own(card.rows))
+        return Opened(reply.id, card, adopt=adopt)
 
     async def _card(self, reply: Reply, viewer: Viewer) -> Card:
         if reply.delivery is Delivery.WITHDRAWN:
@@ -270,7 +279,7 @@ def _notes(reply: Reply, kin: Kin, jumps: dict[str, str], *, moves: bool) -> lis
     notes = []
     if not reply.settled and reply.delivery is Delivery.OPEN and not moves:
         notes.append(pages.elsewhere())
-    lineage = pages.lineage(kin, jumps)
+    lineage = pages.lineage(reply, kin, jumps)
     if lineage is not None:
         notes.append(lineage)
     if reply.id in jumps:
@@ -296,7 +305,7 @@ def _unknown(given: str) -> Complaint:
             N_("Find yours with /history."),
         )
     return Complaint(
-        N_("You have no picture with the id {id}."),
-        N_("It stands at the end of a card and has 6 characters. /history has all of yours."),
+        N_("You have no picture with the id or the words {id}."),
+        N_("An id begins the last line of a card. /history has all of yours."),
         (("id", f"`{render.clean(given, limit=20).replace('`', '')}`"),),
     )

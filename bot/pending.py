@@ -180,8 +180,11 @@ def note(reply: Reply) -> Card:
             render.card(
                 reply,
                 tone=Tone.WORKING,
-                heading=_("Your picture takes longer"),
-                notes=(_("Discord lets me write here for 15 minutes. Press Show for the rest."),),
+                heading=_("Still working on it"),
+                notes=(
+                    _("Discord stops me from updating this message after 15 minutes."),
+                    _("Press Show for your picture."),
+                ),
             ),
             rows=presses.show(),
         )

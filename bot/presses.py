@@ -85,12 +85,12 @@ def under_pictures(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
         Press(Verb.REMIX, _("Remix this")),
     ]
     if catalog.sharper(request) is not None:
-        make.append(Press(Verb.SHARP, _("2K")))
+        make.append(Press(Verb.SHARP, _("Make it 2K")))
     keep = (
         Press(Verb.ORIGINAL, _("Original")),
         Press(Verb.DM, _("Send to DMs")),
-        Press(Verb.DELETE, _("Delete")),
         *_report(reply),
+        Press(Verb.DELETE, _("Delete")),
     )
     return (tuple(make), keep, *_ratios(reply, catalog))
 
@@ -102,8 +102,8 @@ def under_links(reply: Reply, catalog: Catalog) -> tuple[Row, ...]:
             Press(Verb.AGAIN, _("Again")),
             Press(Verb.EDIT, _("Edit prompt")),
             Press(Verb.ORIGINAL, _("Original")),
-            Press(Verb.DELETE, _("Delete")),
             *_report(reply),
+            Press(Verb.DELETE, _("Delete")),
         ),
         *_ratios(reply, catalog),
     )
@@ -126,6 +126,16 @@ def under_failure(reply: Reply, catalog: Catalog, *, code: Code) -> tuple[Row, .
     use = (Press(Verb.SUCCESSOR, named),) if successor else ()
     ratios = _ratios(reply, catalog) if code is Code.BAD_REQUEST else ()
     return ((Press(Verb.AGAIN, _("Retry")), edit, *use, delete), *ratios)
+
+
+def own(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """These rows for the person's eyes alone: nobody reports their own picture."""
+    return tuple(
+        row
+        if isinstance(row, Choice)
+        else tuple(press for press in row if press.verb is not Verb.REPORT)
+        for row in rows
+    )
 
 
 def _report(reply: Reply) -> tuple[Press, ...]:

@@ -17,6 +17,8 @@ from bot.presses import Verb as Verb  # noqa: PLC0414 - a word of cards, kept th
 
 # A card holds 4,000 characters in all; escaping may double a prompt.
 PROMPT_SHOWN = 700
+# Over pictures it is shorter: they are what a phone should show.
+CAPTION_SHOWN = 280
 ALT_SHOWN = 1000
 LINKS_SHOWN = 1600
 
@@ -81,6 +83,15 @@ def clean(text: str, *, limit: int) -> str:
     )
     line = " ".join("".join(kept).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def caption(text: str) -> str:
+    """A prompt over its pictures, cut after a word where words have spaces between them."""
+    line = clean(text, limit=CAPTION_SHOWN)
+    if not line.endswith("…") or line == clean(text, limit=PROMPT_SHOWN):
+        return line
+    head = line.rpartition(" ")[0].rstrip(" ,;:-")
+    return f"{head}…" if 2 * len(head) > CAPTION_SHOWN else line
 
 
 def finished(
@@ -166,7 +177,14 @@ def _lineage(reply: Reply, parent: Reply | None) -> str | None:
     if there.message_id is not None and parent.rung is None:
         place = f"{there.guild_id or '@me'}/{there.channel_id}/{there.message_id}"
         name = f"[{name}](https://discord.com/channels/{place})"
-    return _("Made from {picture}").format(picture=name)
+    return descent(reply, name)
+
+
+def descent(reply: Reply, parent: str) -> str:
+    """What a reply is of another one, by the button that asked for it."""
+    if reply.made_by == Verb.REMIX:
+        return _("Remix of {picture}").format(picture=parent)
+    return _("Another version of {picture}").format(picture=parent)
 
 
 def beside(card: Card, references: tuple[Shot, ...], *, locale: str) -> Card:
@@ -174,7 +192,7 @@ def beside(card: Card, references: tuple[Shot, ...], *, locale: str) -> Card:
     if not card.shots or not references:
         return card
     with i18n.use(locale):
-        return replace(card, made_from=references, made_from_title=_("Made from"))
+        return replace(card, made_from=references, made_from_title=_("From these images"))
 
 
 def linked(
@@ -227,12 +245,14 @@ def card(
     rows: tuple[Row, ...] = (),
     lineage: str | None = None,
 ) -> Card:
+    """What all cards have in common, around a heading and notes in the language in use."""
+    prompt = reply.jobs[0].request.prompt
     return Card(
         reply_id=reply.id,
         tone=tone,
         heading=heading,
         asked_by=reply.target.user_id,
-        prompt=clean(reply.jobs[0].request.prompt, limit=PROMPT_SHOWN),
+        prompt=caption(prompt) if shots else clean(prompt, limit=PROMPT_SHOWN),
         notes=notes,
         footer=_footer(reply),
         shots=shots,
@@ -243,10 +263,10 @@ def card(
 
 
 def _footer(reply: Reply) -> str:
-    """Model, ratio, resolution, references, time taken, short id."""
+    """Short id, ratio, resolution, references, time taken, model: what may be cut comes last."""
     job = reply.jobs[0]
     request = job.request
-    parts = [request.model, request.aspect_ratio, request.resolution]
+    parts = [short_id(job.id), request.aspect_ratio, request.resolution]
     if request.kind is Kind.REMIX:
         count = len(request.references)
         parts.append(ngettext("{count} image", "{count} images", count).format(count=count))
@@ -257,5 +277,5 @@ def _footer(reply: Reply) -> str:
     ]
     if reply.settled and took:
         parts.append(_("{seconds} s").format(seconds=max(1, round(max(took)))))
-    parts.append(short_id(job.id))
+    parts.append(request.model)
     return " · ".join(parts)

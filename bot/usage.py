@@ -15,7 +15,7 @@ from bot.catalog import Complaint
 from bot.clock import Clock
 from bot.house import House
 from bot.houses import Houses
-from bot.i18n import N_, _
+from bot.i18n import N_, _, ngettext
 from bot.ledger import budgets
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.policy import Place
@@ -62,12 +62,9 @@ class Usage:
             log.error("usage.not_read", user=user_id, cause=str(error))
             return _TROUBLE
         with i18n.use(locale):
-            shown = [each for each in reversed(entries) if _kind(each) in _OWN or _limited(each)]
-            shown.sort(key=lambda each: _kind(each) not in _OWN)
-            # Reversed for the nearest first; each one's day stands before its month.
-            days = [each for each in shown if _daily(each)]
-            months = [each for each in shown if not _daily(each)]
-            return "### " + _("What was used"), *_paragraphs(days), *_paragraphs(months)
+            shown = [each for each in entries if _kind(each) in _OWN or _limited(each)]
+            shown.sort(key=lambda each: (_whose(each), not _daily(each)))
+            return "### " + _("What was used"), *_paragraphs(shown), _anew(entries)
 
     async def server(self, guild_id: int, *, locale: str) -> tuple[str, ...] | Complaint:
         """What a server used, and who of it used most this month."""
@@ -88,10 +85,18 @@ class Usage:
             for scope, spent in members:
                 user = scope.removeprefix(prefix)
                 who = _("Forgotten members") if user == NOBODY else f"<@{user}>"
-                most.append(f"{who}: {' · '.join(_plain(spent))}")
+                count = spent.pictures
+                made = ngettext("{count} picture", "{count} pictures", count).format(count=count)
+                cost = (f"${dollars(spent.micros)}",) if spent.micros else ()
+                most.append(" · ".join((who, made, *cost)))
             if not members:
                 most.append(_("Nobody yet."))
-            return "### " + _("What was used"), *_paragraphs(entries), "\n".join(most)
+            return (
+                "### " + _("What was used"),
+                *_paragraphs(entries),
+                _anew(entries),
+                "\n".join(most),
+            )
 
     def _limits(
         self, house: House, scopes: Iterable[str], *, role_ids: Iterable[int]
@@ -108,12 +113,24 @@ def _kind(entry: Entry) -> str:
     return entry[0].account.scope.partition(":")[0]
 
 
+def _whose(entry: Entry) -> int:
+    """One's own comes first, then the server's, then everybody's."""
+    return ("member", "person", "server", "bot").index(_kind(entry))
+
+
 def _daily(entry: Entry) -> bool:
     return len(entry[0].account.period) > len("2026-03")
 
 
 def _limited(entry: Entry) -> bool:
     return min(entry[0].pictures, entry[0].micros) < UNLIMITED
+
+
+def _anew(entries: Iterable[Entry]) -> str:
+    """When days and months are counted anew, which is the same for all."""
+    at = {_daily(each): int(each[0].resets_at.timestamp()) for each in entries}
+    words = _("A new day starts {day}, a new month on {month}.")
+    return "-# " + words.format(day=f"<t:{at[True]}:R>", month=f"<t:{at[False]}:D>")
 
 
 def _paragraphs(entries: Iterable[Entry]) -> Iterator[str]:
@@ -129,8 +146,6 @@ def _paragraphs(entries: Iterable[Entry]) -> Iterator[str]:
             )
         elif spent.attempts:
             lines.append(_("Requests without a picture: {used}").format(used=spent.attempts))
-        reset = f"<t:{int(limit.resets_at.timestamp())}:R>"
-        lines.append("-# " + _("It starts again {reset}.").format(reset=reset))
         yield "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ It owns the matching; it never knows whose words they are, nor what follows. Wha
 it takes time in proportion: a slow search would hold up everybody.
 """
 
+import bisect
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from confusable_homoglyphs import confusables  # type: ignore[import-untyped] # 
 # What stands for a letter where people write around a filter. A one may be two of them.
 _SIGNS = str.maketrans("03456789@$€", "oeasgtbgase")
 _ONES = ("i", "l")
+_AROUND = ".,;:!?\"'()“”„«»"
 _INNER = re.compile(r"(?<=\w)[!|]+(?=\w)")
 _LAST = re.compile(r"(?<=\w)\|+(?!\w)")
 # A capital I among small letters is there to look like one or the other.
@@ -29,6 +31,7 @@ _RUN = re.compile(r"(.)\1*", re.DOTALL)
 # Single letters set apart: s o, l.i.k.e, t-h-i-s.
 _APART = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,3}){2,}[^\W_](?![^\W_])")
 _MASK = "*"
+FOUND_LIMIT = 60  # characters of what is quoted, hence more than its words
 LONGEST_PART = 4  # letters that one character may come to
 # Letters that are shown as nothing.
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5")
@@ -51,19 +54,46 @@ def blocked(text: str, words: Iterable[str]) -> bool:
     l e t t e r s set apart are seen through. Numbers stay numbers. Words of scripts without spaces
     match anywhere.
     """
+    return _match(text, words) is not None
+
+
+def quoted(text: str, words: Iterable[str]) -> str | None:
+    """Where one of the words stands in the text: a few words of it as they were written.
+
+    None where it does not, or where nothing short brings it about.
+    """
+    word = _match(text, words)
+    if word is None:
+        return None
+    parts = text.split()
+
+    def stands(start: int, end: int) -> bool:
+        return blocked(" ".join(parts[max(start, 0) : end]), (word,))
+
+    # The shortest beginning that holds it, then the shortest end of that, from near to far.
+    end = bisect.bisect_left(range(len(parts)), True, key=lambda end: stands(0, end))
+    back = next((back for back in range(1, FOUND_LIMIT) if stands(end - back, end)), FOUND_LIMIT)
+    found = " ".join(parts[max(end - back, 0) : end]).strip(_AROUND)
+    return found if back < FOUND_LIMIT and len(found) <= FOUND_LIMIT else None
+
+
+def _match(text: str, words: Iterable[str]) -> str | None:
+    """The first of the words that stands in the text, also in disguise."""
     wanted = [(word, core) for word in words for core in {_core(word, one) for one in _ONES}]
     wanted = [(word, core) for word, core in wanted if core]
     if not wanted:
-        return False
+        return None
     longest = max((len(run[0]) for _, core in wanted for run in _RUN.finditer(core)))
     plain = _plain_text(text)
     for one in _ONES:
         spaced, whole = _readings(plain, one, longest=longest)
-        if any(_stands(word, core, spaced, whole) for word, core in wanted):
-            return True
+        for word, core in wanted:
+            if _stands(word, core, spaced, whole):
+                return word
     masked = [token for token in map(_unedged, plain.split()) if _MASK in token]
     masked = [_decoded(token.replace(_MASK, "\0"), "i").replace("\0", _MASK) for token in masked]
-    return any(_behind(core, token) for _, core in wanted for token in masked)
+    hidden = (word for word, core in wanted if any(_behind(core, token) for token in masked))
+    return next(hidden, None)
 
 
 def _readings(plain: str, one: str, *, longest: int) -> tuple[str, list[str]]:

@@ -59,7 +59,7 @@ async def _show(
         return
     with i18n.use(str(interaction.locale)):
         view = panels.history(
-            page, back=i18n._("Previous"), on=i18n._("Next"), choose=i18n._("Open one")
+            page, back=i18n._("Previous"), on=i18n._("Next"), choose=i18n._("Open one…")
         )
     files = panels.thumbnails(page)
     await interaction.edit_original_response(view=view, attachments=files)

@@ -24,9 +24,7 @@ class Job(commands.Cog):
         self._intake = intake
 
     @app_commands.command(description="Open one of your pictures again; only you see it")
-    @app_commands.describe(
-        id="The id at the end of its card, or words of its prompt to choose from"
-    )
+    @app_commands.describe(id="Words of its prompt, or the id in the last line of its card")
     async def job(self, interaction: Interaction, id: str) -> None:  # noqa: A002 - people read it
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await self._past.find(viewer(interaction), id)

@@ -26,7 +26,8 @@ class RemixForm(Form):
     """The form for these images, in the language in use; an only one is not asked for.
 
     `left_out` are names of images that cannot be used, `private` is what is ticked at first.
-    So are the defaults of the `house`.
+    So are the defaults of the `house`. Of the pictures of a `card` one is chosen: their names
+    tell nothing, and rarely all of them are meant.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class RemixForm(Form):
         left_out: tuple[str, ...],
         private: bool,
         house: House,
+        card: bool,
     ) -> None:
         only = images[0].filename if len(images) == 1 else ""
         name = render.clean(only, limit=NAME_IN_TITLE)
@@ -48,14 +50,14 @@ class RemixForm(Form):
         )
         note = _note(images, left_out)
         if not only:
-            self.add_item(_label(_("Images, in this order"), _images(images), note))
+            self.add_item(_label(_("Images, in this order"), _images(images, card=card), note))
         prompt = discord.ui.TextInput[RemixForm](
             custom_id=PROMPT,
             style=discord.TextStyle.paragraph,
             max_length=TEXT_LIMIT,
             placeholder=_("Call them first image, second image, ..."),
         )
-        self.add_item(_label(_("What to make of it"), prompt, note if only else ""))
+        self.add_item(_label(_("What should it become?"), prompt, note if only else ""))
         self.add_item(_label(_("Ratio"), _ratio(model, house)))
         self.add_item(_label(_("Options"), _options(model, house, private=private)))
         more = discord.ui.FileUpload[RemixForm](
@@ -65,7 +67,7 @@ class RemixForm(Form):
         self.add_item(_label(_("More images"), more, limits))
 
 
-def _images(images: tuple[Found, ...]) -> discord.ui.Select[RemixForm]:
+def _images(images: tuple[Found, ...], *, card: bool) -> discord.ui.Select[RemixForm]:
     shown = images[:CHOICES]
     return discord.ui.Select(
         custom_id=IMAGES,
@@ -73,9 +75,13 @@ def _images(images: tuple[Found, ...]) -> discord.ui.Select[RemixForm]:
         max_values=min(REFERENCE_LIMIT, len(shown)),
         options=[
             discord.SelectOption(
-                label=f"{number + 1}. {image.label}"[:LABEL_LIMIT],
+                label=(
+                    _("Picture {number}").format(number=number + 1)
+                    if card
+                    else f"{number + 1}. {image.label}"
+                )[:LABEL_LIMIT],
                 value=str(number),
-                default=number < REFERENCE_LIMIT,
+                default=number < REFERENCE_LIMIT and not card,
             )
             for number, image in enumerate(shown)
         ],

@@ -138,6 +138,7 @@ class Remixing:
                 left_out=tuple(each.filename for each in found if each not in usable),
                 private=private or house.private,
                 house=house,
+                card=bool(reply_id),
             )
         await interaction.response.send_modal(form)
 

@@ -43,7 +43,7 @@ class Reupload:
                 self.carded = True  # also where the answer is lost: nobody may take it for one
                 await self._interaction.edit_original_response(view=cards.CardView(card))
             with i18n.use(str(self._interaction.locale)):
-                text = _("The images your picture is made from again")
+                text = _("The images for your new picture")
             sent = await self._interaction.followup.send(
                 text, files=uploads, ephemeral=True, wait=True
             )

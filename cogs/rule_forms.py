@@ -30,7 +30,7 @@ FIELDS = {
 TITLES = {
     "places": N_("Places and roles"),
     "limits": N_("Limits"),
-    "words": N_("Words and memory"),
+    "words": N_("Words and retention"),
     "pictures": N_("Pictures"),
     log_form.NAME: log_form.TITLE,
 }
@@ -111,21 +111,21 @@ def rules(filled: Filled, house: House) -> dict[str, Any] | Complaint:
 def _pictures(made: Form, house: House, catalog: Catalog) -> None:
     imagine, remix = (catalog.offered(kind)[0] for kind in (Kind.IMAGINE, Kind.REMIX))
     picks = {
-        "imagine_ratio": (_("Ratio of /imagine"), imagine.ratios, house.imagine_ratio),
-        "remix_ratio": (_("Ratio of /remix"), remix.ratios, house.remix_ratio),
+        "imagine_ratio": (_("Ratio for /imagine"), imagine.ratios, house.imagine_ratio),
+        "remix_ratio": (_("Ratio for /remix"), remix.ratios, house.remix_ratio),
         "resolution": (_("Resolution"), imagine.resolutions, house.resolution),
     }
     for name, (label, values, chosen) in picks.items():
-        options = [discord.SelectOption(label=_("as the model has it"), value=DEFAULT)]
+        options = [discord.SelectOption(label=_("default"), value=DEFAULT)]
         options += [discord.SelectOption(label=value, value=value) for value in values]
         for option in options:
             option.default = option.value == (chosen if chosen in values else DEFAULT)
         _add(made, label, discord.ui.Select(custom_id=name, options=options))
     ticks = {
-        "private": (_("Private unless somebody says otherwise"), house.private),
+        "private": (_("Private by default"), house.private),
         "hands": (_("Buttons for whoever asked, and moderators"), house.hands is Hands.OWNER),
-        "remix_messages": (_("Remix of others' messages"), house.remix_messages),
-        "remix_avatars": (_("Remix of others' avatars"), house.remix_avatars),
+        "remix_messages": (_("Members may remix others' messages"), house.remix_messages),
+        "remix_avatars": (_("Members may remix others' avatars"), house.remix_avatars),
     }
     boxes = [
         discord.CheckboxGroupOption(label=label, value=name, default=on)

@@ -42,7 +42,9 @@ async def show(interaction: Interaction, moderation: Moderation, guild_id: int) 
         await whisper(interaction, rules)
         return
     locale = str(interaction.locale)
-    lines = charter.rules(rules.house, rules.changes, locale=locale, mute=rules.mute)
+    lines = charter.rules(
+        rules.house, rules.changes, days=rules.days, locale=locale, mute=rules.mute
+    )
     with i18n.use(locale):
         buttons = tuple((name, i18n._(title)) for name, title in rule_forms.TITLES.items())
     await interaction.edit_original_response(view=panels.rules(lines, buttons))

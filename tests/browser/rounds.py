@@ -33,7 +33,9 @@ SCENES = (
     Scene("settings", "/easel settings", "Every rule in words; each button opens a form."),
     Scene("check", "/easel check", "What the bot may do in this channel, and what it lacks."),
     Scene("log-form", "Log channel", "Where moderators may follow along, and in which language."),
-    Scene("words-form", "Words and memory", "What may not be asked for, and when it is forgotten."),
+    Scene(
+        "words-form", "Words and retention", "What may not be asked for, and when it is forgotten."
+    ),
     Scene("log", "In the log channel", "Pictures, refusals, reports and changed rules, as lines."),
     Scene("operator", "The operator's page", "What waits, what fails, and what is spent."),
     Scene("operator-dark", "The operator's page, dark", "As the browser prefers it."),
@@ -103,7 +105,7 @@ async def moderating(stage: Stage) -> None:
     await visitor.sees("Rules of this server")
     await _set(visitor, "Limits", member="20/day")
     await visitor.sees("20/day")
-    await visitor.press("Words and memory")
+    await visitor.press("Words and retention")
     await visitor.field("words").locator("textarea").fill("clown*")
     await visitor.field("days").locator("input").fill("90")
     await stage.shoot_form("words-form")

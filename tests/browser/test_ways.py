@@ -47,7 +47,7 @@ async def test_pictures_of_a_card_and_an_upload_are_remixed_in_a_form(visit, tmp
         picture = (await visitor.picture()).first
         await visitor.sees("side by side")
         await visitor.sees("2 images")
-        await visitor.sees("Made from")
+        await visitor.sees("From these images")
         await expect(visitor.message.locator("img.gallery-image")).to_have_count(3)
         _, right = await visitor.colours(picture, height=0.4)
         assert all(abs(a - b) < 40 for a, b in zip(right, green, strict=True)), right
@@ -69,7 +69,7 @@ async def test_a_form_comes_with_the_prompt_and_makes_another_card_of_it(visit):
         await visitor.picture()
         await visitor.sees("a *blue* fox")
         await visitor.sees("3:2")
-        await visitor.sees("Made from")
+        await visitor.sees("Another version of")
 
 
 async def test_of_a_prompt_beyond_the_form_the_rest_stays(visit, tmp_path):
@@ -130,11 +130,11 @@ async def test_another_ratio_and_2k_each_make_another_card(visit):
         await visitor.ask("imagine", prompt="a lighthouse")
         await visitor.picture()
         first, cards = visitor.message, visitor.page.locator("article.channel-message")
-        await visitor.press("2K", on=first.first)
+        await visitor.press("Make it 2K", on=first.first)
         await expect(cards).to_have_count(2)
         await visitor.picture()
         await visitor.sees("1:1 · 2K")
-        await expect(visitor.message.get_by_role("button", name="2K")).to_have_count(0)
+        await expect(visitor.message.get_by_role("button", name="Make it 2K")).to_have_count(0)
 
         await visitor.choose("16:9", of=cards.first.get_by_role("combobox"))
         await expect(cards).to_have_count(3)
@@ -167,7 +167,7 @@ async def test_history_is_paged_and_opened(visit):
         picture = await visitor.picture()
         assert await picture.get_attribute("alt") == "one fox"
         await visitor.sees("Only you can see this")
-        await visitor.sees("Where it was shown")
+        await visitor.sees("Jump to it")
 
 
 async def test_what_is_preferred_counts_where_an_option_is_left_out(visit):

@@ -136,7 +136,7 @@ async def _waiting(stage: Stage) -> None:
     await visitor.press("Cancel")
     await visitor.sees("Nothing was made")
     await stage.shoot("cancelled")
-    await visitor.press("Cancel", on=stage.cards.first)
+    await visitor.press("Don't show it", on=stage.cards.first)
     await expect(stage.cards.first).to_contain_text("Cancelled")
     await stage.shoot("cancelled-late", stage.cards.first)
 
@@ -190,7 +190,7 @@ async def _making(stage: Stage) -> None:
     await stage.shoot("history")
     await visitor.choose("a secret garden", of=visitor.message.get_by_role("combobox"))
     await expect(stage.cards).to_have_count(9)
-    await visitor.sees("Made from")
+    await visitor.sees("Another version of")
     await stage.shoot("job")
     await visitor.ask("preferences")
     await visitor.sees("Your defaults")
@@ -232,7 +232,7 @@ async def _noted(stage: Stage) -> None:
     await visitor.ask("imagine", prompt="a cathedral of glass", private="True")
     await visitor.sees("Painting")
     stage.clock.jump(timedelta(minutes=13, seconds=35))
-    await visitor.sees("Your picture takes longer")
+    await visitor.sees("Still working on it")
     await stage.shoot("note")
 
 

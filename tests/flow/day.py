@@ -253,7 +253,7 @@ class Day:
             return
         newest = range(max(0, len(self.open) - 6), len(self.open))
         person, result = self.open.pop(self.hands.choice(newest))
-        if not _has(result.response, "Cancel") and not _has(result.response, "Show"):
+        if not any(_has(result.response, label) for label in (*CANCEL, "Show")):
             self.studio.clock.move(STEP)
             await self._cards()
         before = await self.studio.reply(result)
@@ -261,8 +261,9 @@ class Day:
         if before.delivery == "parked" and _has(result.response, "Show"):
             await person.actor.click(result.response, label="Show")
             self.did["pressed Show"] += 1
-        elif not before.settled and _has(result.response, "Cancel"):
-            await person.actor.click(result.response, label="Cancel")
+        elif not before.settled and any(_has(result.response, label) for label in CANCEL):
+            label = next(label for label in CANCEL if _has(result.response, label))
+            await person.actor.click(result.response, label=label)
             self.did["pressed Cancel"] += 1
 
     # --- time -------------------------------------------------------------------------------------
@@ -394,6 +395,9 @@ def later(requests: int) -> dict[str, Any]:
 def _ample(requests: int) -> float:
     """On a long day limits are met late: most of it is to be spent on pictures, not refusals."""
     return 1.0 if requests < 500 else 2.2
+
+
+CANCEL = ("Cancel", "Don't show it", "Don't show them")  # once it has begun, it reads so
 
 
 def _has(message: Any, label: str) -> bool:

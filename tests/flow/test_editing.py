@@ -95,7 +95,7 @@ async def test_another_prompt_with_other_options(studio):
         "2K",
     )
     assert len(studio.shown(second).gallery) == 2
-    assert "Made from" in studio.shown(second).text
+    assert "Another version of" in studio.shown(second).text
 
 
 async def test_an_edited_picture_may_be_private(studio):

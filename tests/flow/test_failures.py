@@ -33,7 +33,7 @@ async def failed_with(studio, result, code: Code) -> None:
     # Only where a model is unavailable there is more to say.
     instead = studio.app.intake.catalog.instead(job.request).id
     assert [instead in line for line in more] == [True] * (code is Code.MODEL_GONE)
-    assert card.footer.endswith(f" · {short_id(job.id)}")
+    assert card.footer.startswith(f"{short_id(job.id)} · ")
     assert card.gallery == card.message.attachments == []
     assert card.message.components[0]["accent_color"] == 0xC4473A
     prompt = byline.partition(" · ")[2]

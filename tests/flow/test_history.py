@@ -134,7 +134,7 @@ async def test_a_page_has_five_entries_newest_first(studio, count):
         f"**fox {number}**" for number in reversed(range(count))
     ][:5]
     for row, own in zip(shown.rows, ids, strict=True):
-        assert f"Ready · [{own}](https://discord.com/channels/" in row
+        assert row.split("\n")[2].startswith(f"[{own}](https://discord.com/channels/")
     assert shown.buttons == ({} if count <= 5 else {"Previous": False, "Next": True})
     assert len(shown.thumbnails) == min(count, 5)
 
@@ -232,7 +232,12 @@ async def test_kinds_and_words(studio):
     shown = await history(studio, kind="failed")
     assert "The picture could not be made" in shown.rows[0]
     shown = await history(studio, text="nothing like it")
-    assert "Nothing of yours matches" in shown.heading
+    assert "Nothing matches “nothing like it”. Try /history without options." in shown.heading
+    assert shown.heading.count("nothing like it") == 1
+    shown = await history(studio, text="*fox*", kind="failed")
+    assert "“\\*fox\\*”" in shown.heading
+    shown = await history(studio, who=studio.someone("other"), kind="failed")
+    assert "Nothing of yours has failed." in shown.heading
 
 
 async def test_what_was_looked_for_holds_on_the_next_page_and_after_a_restart(studio):
@@ -389,6 +394,15 @@ def newest(conn):
     return list(conn.scalars(query))
 
 
+async def test_nobody_is_offered_to_report_their_own_picture(studio):
+    result = await studio.imagine()
+    await studio.finish()
+    assert "Report" in Shown(result).buttons
+    opened = await job(studio, await short(studio, result))
+    assert "Report" not in opened.buttons
+    assert list(opened.buttons)[-1] == "Delete"
+
+
 async def test_a_failure_is_shown_again_with_retry(studio):
     result = await studio.imagine("a fox [fail]")
     await studio.finish()
@@ -459,7 +473,7 @@ async def test_an_address_that_died_leaves_the_words_or_what_discord_has(open_st
 
 
 @pytest.mark.parametrize(
-    "given", ["", "x", "abc", "%%%%%%", "zzzzzz", "ABC123", "@everyone", "a" * 16]
+    "given", ["", "q", "abc", "%%%%%%", "zzzzzz", "ABC123", "@everyone", "a" * 16]
 )
 async def test_an_id_that_is_none_is_refused_in_words(studio, given):
     await many(studio, 1)
@@ -467,6 +481,17 @@ async def test_an_id_that_is_none_is_refused_in_words(studio, given):
     assert result.ephemeral
     assert refused(result).startswith("**")
     assert "@everyone" not in refused(result).replace("`@everyone`", "")
+
+
+async def test_words_of_a_prompt_open_the_newest_that_has_them(studio):
+    for prompt in ("a fox by the pond", "a heron by the Pond", "a fox in the snow"):
+        await studio.imagine(prompt)
+        await studio.finish()
+    assert "a heron by the Pond" in (await job(studio, "the pond")).text
+    assert "a fox in the snow" in (await job(studio, "fox")).text
+    # They are nobody else's.
+    told = await studio.someone("other").slash(studio.channel, "job", id="fox")
+    assert "no picture with the id or the words `fox`" in refused(told)
 
 
 async def test_nobody_opens_what_is_someone_elses(studio):
@@ -504,7 +529,7 @@ async def test_lineage_leads_both_ways(studio):
     opened = await job(studio, await short(studio, first))
     assert f"Made into [{await short(studio, second)}](https://discord.com" in opened.text
     theirs = await job(studio, await short(studio, second), who=friend)
-    assert f"Made from [{await short(studio, first)}](https://discord.com" in theirs.text
+    assert f"Another version of [{await short(studio, first)}](https://discord.com" in theirs.text
 
 
 @pytest.mark.parametrize(
@@ -519,7 +544,7 @@ async def test_lineage_is_silent_about_what_others_may_not_know(studio, hidden):
     assert await short(studio, second) not in opened.text
     # Whoever made it knows where it came from, which is public here.
     theirs = await job(studio, await short(studio, second), who=friend)
-    assert f"Made from [{await short(studio, first)}]" in theirs.text
+    assert f"Another version of [{await short(studio, first)}]" in theirs.text
 
 
 async def test_the_longest_lineage_fits(studio):

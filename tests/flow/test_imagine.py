@@ -79,7 +79,7 @@ async def test_the_finished_card(studio):
     seconds = round((job.settled_at - job.submitted_at).total_seconds())
     assert seconds == 10
     short = short_id(job.id)
-    assert card.footer == f"gpt-image-2-pro · 3:2 · 1K · {seconds} s · {short}"
+    assert card.footer == f"{short} · 3:2 · 1K · {seconds} s · gpt-image-2-pro"
     assert len(short) == 6
     assert job.id not in card.text.lower()
     assert card.message.attachments[0].filename == f"{short.lower()}-1.png"
@@ -164,7 +164,7 @@ async def test_the_models_ids_are_settings(open_studio):
     async with open_studio(imagine_model="gpt-image-2-pro@default") as studio:
         result = await studio.imagine()
         await studio.finish()
-        assert studio.shown(result).footer.startswith("gpt-image-2-pro@default · ")
+        assert studio.shown(result).footer.endswith(" · gpt-image-2-pro@default")
 
 
 async def test_twenty_asks_at_once_each_get_their_own_picture(studio):

@@ -378,7 +378,7 @@ async def noted(studio, result, *, after=14 * 60 - 30):
     await studio.submit()
     studio.clock.move(after)
     assert await studio.app.progress.note() == 1
-    await eventually(lambda: studio.shown(result).heading == "Your picture takes longer")
+    await eventually(lambda: studio.shown(result).heading == "Still working on it")
     return studio.shown(result)
 
 
@@ -410,7 +410,7 @@ async def test_a_private_card_becomes_a_note_before_its_token_dies(studio):
     assert await studio.app.progress.note() == 0
     studio.clock.move(1)
     assert await studio.app.progress.note() == 1
-    await eventually(lambda: studio.shown(result).heading == "Your picture takes longer")
+    await eventually(lambda: studio.shown(result).heading == "Still working on it")
     reply = await studio.reply(result)
     assert reply.noted
     assert button(studio, result) == f"job:show:{reply.id}"
@@ -426,7 +426,7 @@ async def test_a_note_that_discord_did_not_take_comes_again(studio):
     await eventually(lambda: not studio.app.progress._edits)
     studio.clock.move(10)
     assert await studio.app.progress.note() == 1
-    await eventually(lambda: studio.shown(result).heading == "Your picture takes longer")
+    await eventually(lambda: studio.shown(result).heading == "Still working on it")
     assert await studio.app.progress.note() == 0
 
 
@@ -486,7 +486,7 @@ async def test_a_picture_that_comes_later_is_parked_behind_the_note(studio):
     reply = await studio.reply(result)
     assert (reply.delivery, reply.target.token) == ("parked", None)
     assert len(studio.env.http_requests) == before
-    assert studio.shown(result).heading == "Your picture takes longer"
+    assert studio.shown(result).heading == "Still working on it"
 
 
 async def parked(studio):
@@ -604,7 +604,7 @@ async def test_where_the_bot_is_a_guest_a_public_card_becomes_a_note_too(studio)
     assert said.content.startswith("**There is nothing left to show here.**")
     assert await studio.reply(result) == before
     assert await studio.deliver() == 0
-    assert studio.shown(result).heading == "Your picture takes longer"
+    assert studio.shown(result).heading == "Still working on it"
 
     await studio.member.click(note.message, label="Show")
     await studio.deliver()

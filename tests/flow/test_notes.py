@@ -14,7 +14,7 @@ async def noted(studio, prompt: str = "a secret garden [forever]"):
     studio.clock.move(LATE)
     assert await studio.app.progress.note() == 1
     await eventually(lambda: not studio.app.progress._edits)
-    assert studio.shown(result).heading == "Your picture takes longer"
+    assert studio.shown(result).heading == "Still working on it"
     return result
 
 
@@ -57,7 +57,7 @@ async def test_pressed_after_the_picture_is_there(studio):
     await finish_task(studio)
     await studio.deliver()
     assert (await studio.reply(result)).delivery == "parked"
-    assert studio.shown(result).heading == "Your picture takes longer"
+    assert studio.shown(result).heading == "Still working on it"
     assert studio.sent("POST", "/channels/*") == studio.sent("POST", "/users/*") == []
 
     await press(studio, result)
@@ -107,7 +107,7 @@ async def test_who_does_not_need_a_note_gets_none(studio, private):
         await studio.submit()
     studio.clock.move(LATE)
     assert await studio.app.progress.note() == 0
-    assert studio.shown(result).heading != "Your picture takes longer"
+    assert studio.shown(result).heading != "Still working on it"
 
 
 async def test_a_private_picture_that_nobody_noted_comes_directly(studio):

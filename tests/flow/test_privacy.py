@@ -85,7 +85,7 @@ async def erase(studio, shown):
 
 async def test_whoever_asked_for_nothing_reads_so(studio):
     shown = await privacy(studio)
-    assert "- No request of yours." in shown.text
+    assert "- no requests" in shown.text
     assert set(shown.buttons) == {"Export", "Erase"}
 
 
@@ -106,7 +106,7 @@ async def test_the_panel_counts_what_is_kept(studio):
     assert "HiAPI, which makes the pictures, got your prompts and images." in text
     assert "https://" not in text
     # And nobody else's.
-    assert "No request of yours." in (await privacy(studio, who=studio.someone("other"))).text
+    assert "no requests" in (await privacy(studio, who=studio.someone("other"))).text
 
 
 async def test_it_says_for_how_long_here_and_where_the_policy_is(open_studio):
@@ -239,13 +239,13 @@ async def test_the_second_press_erases_and_nothing_comes_back(studio):
     assert (await history(studio)).rows == []
     assert not studio.app.past._thumbnails
     # The buttons of the card that stands still say so, before anything is spent.
-    for label in ("Again", "Original", "2K", "Edit prompt"):
+    for label in ("Again", "Original", "Make it 2K", "Edit prompt"):
         pressed = await studio.member.click(card.response, label=label)
         assert refused(pressed).startswith("**The bot does not remember this picture.**"), label
     assert await studio.counted() == 3
     # And once more there is nothing.
     again = await privacy(studio)
-    assert "No request of yours." in again.text
+    assert "no requests" in again.text
     await erase(studio, again)
     assert "0 requests were erased." in again.text
     assert "A block or a pause stays, if there is one." in again.text
@@ -384,7 +384,7 @@ async def test_a_card_that_grew_too_old_says_what_can_no_longer_be_had(studio):
     studio.clock.move(86_400)
     assert await studio.app.forgetting.pruner.step() >= 1
     assert SECRET not in await everything(studio)
-    for label in ("Again", "Send to DMs", "2K"):
+    for label in ("Again", "Send to DMs", "Make it 2K"):
         pressed = await studio.member.click(card.response, label=label)
         assert refused(pressed).startswith("**The bot does not remember this picture.**"), label
     assert len(studio.tasks) == 1

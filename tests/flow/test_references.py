@@ -105,7 +105,7 @@ async def test_kept_images_are_uploaded_where_only_their_owner_sees_them(open_wi
         [address] = world.fetched
         [upload] = again.followups
         assert upload.ephemeral
-        assert upload.text == "The images your picture is made from again"
+        assert upload.text == "The images for your new picture"
         assert str(upload.attachments[0].id) in address
         assert "/ephemeral-attachments/" in address
         assert again.message.ephemeral == private
@@ -351,11 +351,11 @@ async def test_images_are_shown_only_if_the_person_says_so(open_wired):
     async with open_wired() as world:
         hidden = await world.command("remix", HANDED_IN)
         assert len(wired.galleries(hidden.message)) == 1
-        assert "Made from" not in hidden.text
+        assert "From these images" not in hidden.text
         shown = await asked_to_show(world)
         [pictures, references] = wired.galleries(shown.message)
         assert len(pictures) == len(references) == 1
-        assert "-# Made from" in shown.text
+        assert "-# From these images" in shown.text
         [_, small] = shown.message.attachments
         seen = images.probe(world.discord.cdn.read(small.id))
         assert (seen.format, seen.width, seen.height) == ("webp", 512, 384)

@@ -14,7 +14,7 @@ RED = image("red")
 FORMS = {
     "places": "Places and roles",
     "limits": "Limits",
-    "words": "Words and memory",
+    "words": "Words and retention",
     "pictures": "Pictures",
     "log": "Log channel",
 }
@@ -68,7 +68,9 @@ async def test_the_panel_tells_every_rule_in_words(studio, moderator):
     assert "**Channels**: everywhere" in shown.text
     assert "**Limit of each member**: none" in shown.text
     assert "Last changes" not in shown.text
-    assert "**Words that are not allowed**: none\n**Requests are forgotten**: as for" in shown.text
+    assert (
+        "**Words that are not allowed**: none\n**Requests are forgotten**: after 365" in shown.text
+    )
     assert list(shown.buttons) == list(FORMS.values())
 
 
@@ -136,9 +138,9 @@ async def test_limits_of_the_server_its_members_and_a_role(studio, moderator):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"server": "100 a day"}, "The bot cannot read this limit."),
-        ({"member": "1/day, 2/day"}, "The bot cannot read this limit."),
-        ({"cap": "lots"}, "The bot cannot read this limit."),
+        ({"server": "100 a day"}, "The bot cannot read the limit of the whole server."),
+        ({"member": "1/day, 2/day"}, "The bot cannot read the limit of each member."),
+        ({"cap": "lots"}, "The bot cannot read the limit of the role."),
         ({"cap": "5/day"}, "A role's limit needs its role."),
     ],
 )
@@ -155,8 +157,9 @@ async def test_words(studio, moderator):
     shown, _ = await fill(studio, moderator, "words", words="badword\n\n  worse*  \nbadword")
     assert "**Words that are not allowed**: 2 words" in shown.text
     assert "badword" not in shown.text
-    assert "does not allow a word" in await refusal(studio, prompt="a B A D W O R D")
-    assert "does not allow a word" in await refusal(studio, prompt="the worsening")
+    said = await refusal(studio, prompt="a B A D W O R D")
+    assert said.startswith("**`B A D W O R D` is not allowed here.**\nReword it")
+    assert "**`worsening` is not allowed" in await refusal(studio, prompt="the worsening")
     assert (await studio.imagine("a fox")).deferred
     form = await opened(shown, moderator, "words")
     assert field(form, "words")["value"] == "badword\nworse*"
@@ -174,7 +177,7 @@ async def test_days_until_requests_are_forgotten(studio, moderator):
     _, result = await fill(studio, moderator, "words", words="badword", days="ever")
     assert "The bot cannot read this number of days." in result.followups[0].content
     shown, _ = await fill(studio, moderator, "words", words="badword")
-    assert "**Requests are forgotten**: as for the whole bot" in shown.text
+    assert "**Requests are forgotten**: after 365 days (the bot's rule)" in shown.text
     assert (await house(studio)).retention_days is None
 
 
@@ -184,7 +187,7 @@ async def test_days_until_requests_are_forgotten(studio, moderator):
 async def test_the_rules_outlive_the_process_and_so_does_the_panel(studio, moderator):
     shown, _ = await fill(studio, moderator, "words", words="badword")
     async with studio.restarted():
-        assert "does not allow a word" in await refusal(studio, prompt="badword")
+        assert "`badword` is not allowed" in await refusal(studio, prompt="badword")
         form = await opened(shown, moderator, "limits")
         await moderator.submit_modal(form, {"member": "5/day"})
         assert "**Limit of each member**: 5/day" in shown.text
@@ -250,7 +253,7 @@ async def test_moderators_see_who_used_most(studio, moderator):
     shown = await easel(studio, moderator, "usage")
     assert "**This server today**\nPictures: 4" in shown.text
     most = shown.text.partition("**Most used this month**\n")[2]
-    assert most == f"<@{other.id}>: Pictures: 3\n<@{studio.member.id}>: Pictures: 1"
+    assert most == f"<@{other.id}> · 3 pictures\n<@{studio.member.id}> · 1 picture"
 
 
 # Defaults, hands and others' images ---------------------------------------------------------------

@@ -100,7 +100,7 @@ async def test_a_forced_private_reply_is_private_from_then_on(far):
     await far.submit()
     far.pass_time(LATE)
     assert await far.note() == 1
-    assert heading(asked) == "Your picture takes longer"
+    assert heading(asked) == "Still working on it"
     far.pass_time(2 * 60)
     await far.finish()
     assert (await far.reply(asked)).delivery == "parked"
@@ -145,7 +145,7 @@ async def test_a_public_reply_of_a_guest_becomes_a_note_before_its_token_dies(fa
     await far.submit()
     far.pass_time(LATE)
     assert await far.note() == 1
-    assert heading(asked) == "Your picture takes longer"
+    assert heading(asked) == "Still working on it"
     assert not asked.ephemeral
     far.pass_time(2 * 60)
     await far.finish()
@@ -178,10 +178,10 @@ async def test_a_show_before_the_picture_brings_a_new_quarter_of_an_hour_and_a_n
     assert 14.5 * 60 < left <= 15 * 60
     assert await far.note() == 0
     await far.cards()
-    assert heading(asked) != "Your picture takes longer"
+    assert heading(asked) != "Still working on it"
     far.pass_time(LATE)
     assert await far.note() == 1
-    assert heading(asked) == "Your picture takes longer"
+    assert heading(asked) == "Still working on it"
 
 
 async def open_again(far, asked):
@@ -211,7 +211,7 @@ async def test_a_note_goes_without_the_words_that_the_server_forbids(far):
     )
     assert await far.note() == 1
     assert objects
-    assert heading(asked) == "Your picture takes longer"
+    assert heading(asked) == "Still working on it"
     assert "forbidden" not in asked.text
 
 
@@ -426,7 +426,7 @@ async def test_the_locale_reaches_every_card_and_refusal(far, locale):
     await far.submit()
     far.pass_time(LATE)
     assert await far.note() == 1
-    assert heading(asked) == said("Your picture takes longer", locale)
+    assert heading(asked) == said("Still working on it", locale)
     await far.finish()
     assert heading(asked) == said("Here is your picture", locale)
     refused = await (await far.press(asked.message, "again", who=FRIEND, locale=locale)).shown()

@@ -64,8 +64,8 @@ def options(studio, result):
 async def test_a_finished_card_in_order(studio):
     result = await finished(studio, aspect_ratio="4:5")
     assert labels(studio, result) == [
-        ["Again", "Edit prompt", "Remix this", "2K"],
-        ["Original", "Send to DMs", "Delete", "Report"],
+        ["Again", "Edit prompt", "Remix this", "Make it 2K"],
+        ["Original", "Send to DMs", "Report", "Delete"],
         ["Another ratio…"],
     ]
     assert "4:5" not in options(studio, result)
@@ -90,8 +90,8 @@ async def test_a_card_made_by_a_button_leads_to_the_one_before(studio):
     lineage = studio.shown(second).text.split("\n")[-2]
     place = f"{studio.member.guild.id}/{studio.channel.id}/{first.response.id}"
     name = short_id(before.jobs[0].id)
-    assert lineage == f"-# Made from [{name}](https://discord.com/channels/{place})"
-    assert "Made from" not in studio.shown(first).text
+    assert lineage == f"-# Another version of [{name}](https://discord.com/channels/{place})"
+    assert "Another version of" not in studio.shown(first).text
 
 
 async def test_after_delete_nothing_leads_there(studio):
@@ -101,14 +101,14 @@ async def test_after_delete_nothing_leads_there(studio):
     await press(studio, first, "Delete")
     assert (await studio.reply(first)).target.message_id is None
     await studio.finish()
-    assert f"-# Made from {short_id(before.jobs[0].id)}\n" in studio.shown(second).text
+    assert f"-# Another version of {short_id(before.jobs[0].id)}\n" in studio.shown(second).text
 
 
 async def test_a_private_card_names_nothing_private(studio):
     first = await finished(studio, private=True)
     second = await press(studio, first, "Again")
     await studio.finish()
-    assert "Made from" not in studio.shown(second).text
+    assert "Another version of" not in studio.shown(second).text
     assert second.ephemeral
 
 
@@ -128,7 +128,7 @@ async def test_what_a_person_lets_others_see_is_kept(studio):
     await studio.finish()
     reply = await studio.reply(first)
     assert (reply.show_references, reply.spoiler) == (True, True)
-    second = await press(studio, first, "2K")
+    second = await press(studio, first, "Make it 2K")
     await changed(studio, first, second, by="2k", resolution="2K")
 
 
@@ -167,15 +167,15 @@ async def test_two_ratios_at_once_are_two_wishes_and_one_twice_is_one(studio):
 
 async def test_2k(studio):
     first = await finished(studio, aspect_ratio="3:2")
-    second = await press(studio, first, "2K")
+    second = await press(studio, first, "Make it 2K")
     await studio.finish()
     await changed(studio, first, second, by="2k", resolution="2K")
-    assert "2K" not in labels(studio, second)[0]
+    assert "Make it 2K" not in labels(studio, second)[0]
 
 
 # --- every button ---------------------------------------------------------------------------------
 
-VERBS = {"Again": {}, "2K": {"resolution": "2K"}, "ratio": {"aspect_ratio": "21:9"}}
+VERBS = {"Again": {}, "Make it 2K": {"resolution": "2K"}, "ratio": {"aspect_ratio": "21:9"}}
 
 
 async def use(studio, result, label, **how):
@@ -238,7 +238,7 @@ async def test_a_model_that_was_retired_since_gives_way_to_the_one_in_use(studio
         second = await use(studio, first, label)
         await studio.finish()
         assert studio.tasks[1].order.model == BASE
-        assert studio.shown(second).footer.startswith(BASE)
+        assert studio.shown(second).footer.endswith(BASE)
 
 
 async def test_a_retired_model_whose_ratio_is_not_taken_today_says_so(studio):
@@ -253,7 +253,7 @@ async def test_a_button_that_nothing_answers_says_so(studio):
     """A card of a version that knew more."""
     first = await finished(studio)
     studio.app.bot.get_cog("Buttons")._presses.pop("2k")
-    told = await press(studio, first, "2K")
+    told = await press(studio, first, "Make it 2K")
     assert refusal(told).startswith("**This button does not work any more.**")
 
 
@@ -309,7 +309,7 @@ async def test_the_successor_makes_what_the_model_could_not(studio, remix):
     await studio.finish()
     await changed(studio, first, second, by="successor", model=model)
     assert [task.order.model for task in studio.tasks] == [model]
-    assert studio.shown(second).footer.startswith(f"{model} · ")
+    assert studio.shown(second).footer.endswith(f" · {model}")
     # The next ones of it stay with it.
     third = await press(studio, second, "Again")
     await studio.finish()

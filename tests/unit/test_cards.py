@@ -169,9 +169,9 @@ class TestLayout:
             assert bare.spoiler, "what is blurred stays so on every card"
 
     def test_the_lineage_stands_above_the_footer(self):
-        said = texts(CardView(card(lineage="Made from [ABC123](https://discord.com/x)")))[-1]
+        said = texts(CardView(card(lineage="Remix of [ABC123](https://discord.com/x)")))[-1]
         lineage, footer = said.split("\n")
-        assert lineage == "-# Made from [ABC123](https://discord.com/x)"
+        assert lineage == "-# Remix of [ABC123](https://discord.com/x)"
         assert footer.startswith("-# model")
 
     def test_a_button_carries_the_reply_and_never_times_out(self):

@@ -40,10 +40,25 @@ def test_every_rule_has_a_name_and_a_form():
     assert {name for form in rule_forms.FIELDS.values() for name in form} == names
 
 
+@pytest.mark.parametrize(
+    ("here", "everywhere", "told"),
+    [
+        (None, 365, "after 365 days (the bot's rule)"),
+        (None, 0, "never (the bot's rule)"),
+        (30, 365, "after 30 days"),
+        (30, 0, "after 30 days"),
+        (900, 365, "after 365 days (the bot's rule)"),
+    ],
+)
+def test_whose_rule_it_is_when_requests_are_forgotten(here, everywhere, told):
+    lines = charter.rules(House(retention_days=here), (), days=everywhere, locale="en-US")
+    assert f"**Requests are forgotten**: {told}" in "\n".join(lines).split("\n")
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_panel_fits_whatever_is_set(locale):
     changes = [Change(BIG, NOW, name, None, None) for name in list(charter.NAMES)[:5]]
-    lines = charter.rules(FULL, changes, locale=locale, mute=True)
+    lines = charter.rules(FULL, changes, days=365, locale=locale, mute=True)
     assert sum(map(len, lines)) <= 4000
     with i18n.use(locale):
         buttons = [i18n._(title) for title in rule_forms.TITLES.values()]
@@ -52,9 +67,11 @@ def test_the_panel_fits_whatever_is_set(locale):
 
 
 def test_a_change_of_somebody_who_was_forgotten_names_nobody():
-    [*_, last] = charter.rules(House(), [Change(0, NOW, "private", None, True)], locale="en-US")
+    [*_, last] = charter.rules(
+        House(), [Change(0, NOW, "private", None, True)], days=365, locale="en-US"
+    )
     assert "<@" not in last
-    assert "Pictures are private \u00b7 <t:" in last
+    assert "Private by default \u00b7 <t:" in last
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -131,7 +148,7 @@ def test_days_that_are_none_are_refused(typed):
 
 
 def test_every_rule_stands_on_the_panel_beside_those_of_its_form():
-    told = charter.rules(FULL, (), locale="en-US")
+    told = charter.rules(FULL, (), days=365, locale="en-US")
     for name in charter.NAMES.values():
         assert sum(f"**{name}**" in part for part in told) == 1, name
     [words] = [part for part in told if "Words that are not allowed" in part]

@@ -4,7 +4,7 @@ import pytest
 
 from bot import checkup
 from bot.house import House
-from bot.permits import NAMES, Permit
+from bot.permits import NAMES, PURPOSES, Permit
 from bot.policy import Place, barred
 
 PLACE = Place(guild_id=7, installed=True, bot_dm=False, channel_ids=(1,))
@@ -21,7 +21,7 @@ def test_an_age_restricted_channel_is_called_one(restricted):
     text = said(age_restricted=restricted)
     assert ("🔞 This channel is age-restricted." in text) is restricted
     assert ("This channel is not age-restricted." in text) is not restricted
-    assert "age-restricted channels alone" in text
+    assert "age-restricted channels only" in text
 
 
 def test_a_log_that_cannot_be_written_is_no_good_news():
@@ -59,7 +59,17 @@ def test_all_of_it_fits_a_message(locale):
         barred=barred("x" * 200, until=None, server=True),
     )
     assert len(text) < 4000
-    assert text.count("❌") == 7 if locale == "en-US" else "❌" in text
+    assert text.count("❌") == 6 if locale == "en-US" else "❌" in text
+
+
+def test_permissions_for_the_same_purpose_share_a_line():
+    purpose = PURPOSES[Permit.VIEW]
+    assert f"✅ **View Channel**, **Send Messages**: {purpose}" in said()
+    mute = Place(
+        guild_id=7, installed=True, bot_dm=False, permits=frozenset(Permit) - {Permit.SEND}
+    )
+    apart = f"✅ **View Channel**: {purpose}\n❌ **Send Messages**: {purpose}"
+    assert apart in said(place=mute)
 
 
 def test_in_a_thread_the_threads_permission_is_looked_at():

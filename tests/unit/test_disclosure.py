@@ -68,7 +68,7 @@ def test_what_is_not_kept_is_not_told():
         days_here=None,
     )
     told = english(empty)
-    assert "No request of yours." in told
+    assert "no requests" in told
     for absent in ("kept file", "/preferences", "report", "forgotten", "server", "https://"):
         assert absent not in told, absent
     assert "under way" not in "\n".join(disclosure.question(empty, locale="en-US"))

@@ -1,5 +1,7 @@
 """A server's rules: who is admitted, and what is spent."""
 
+import pytest
+
 from bot.allowance import Allowances, Caps
 from bot.house import House
 
@@ -13,9 +15,20 @@ def test_channels_and_roles_admit():
     assert House().admits(channel_ids=[5], role_ids=[]) is None
 
 
-def test_the_refusal_does_not_repeat_the_word():
-    complaint = House(blocked_words=("badword",)).refuses("a BADWORD")
-    assert "badword" not in f"{complaint.problem} {complaint.fix} {complaint.values}".lower()
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a BADWORD, please", "`BADWORD` is not allowed here."),
+        ("a b4d\u200bw`ord", "`b4dword` is not allowed here."),
+        ("one bad" + "w" * 90 + "ord", "This server does not allow a word in your prompt."),
+    ],
+)
+def test_the_refusal_quotes_what_its_person_wrote_and_not_the_rule(prompt, said):
+    complaint = House(blocked_words=("badword", "worse*")).refuses(prompt)
+    assert complaint.problem.format(**dict(complaint.values)) == said
+
+
+def test_what_no_rule_names_is_welcome():
     assert House(blocked_words=("badword",)).refuses("a fox") is None
 
 

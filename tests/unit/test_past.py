@@ -10,7 +10,7 @@ from bot import clock, i18n, images, pages, past, pending
 from bot.catalog import IMAGINE, RATIOS, REMIX, Model
 from bot.ledger import asks, verbs
 from bot.ledger.ledger import Ledger
-from bot.model import Delivery, Kind, Sort, Taste, short_id
+from bot.model import Delivery, Kind, Sort, State, Taste, short_id
 from cogs import options
 from tests import build
 from tests.flow.studio import image
@@ -174,6 +174,9 @@ def test_every_state_of_a_reply_has_words(delivery):
     for jobs in (reply.jobs, (job.evolve(state="settled", outcome=build.failure()),)):
         with i18n.use("en-US"):
             assert pages.state(reply.evolve(jobs=jobs))
+    shown = build.reply().evolve(delivery=Delivery.DELIVERED)
+    jobs = (shown.jobs[0].evolve(state=State.SETTLED, outcome=build.pictures()),)
+    assert pages.state(shown.evolve(jobs=jobs)) == "", "what is there goes without saying"
     assert short_id(job.id) == pages.row(reply, jump=None, thumbnail=None).short_id
 
 

@@ -31,7 +31,8 @@ def found(count):
 
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("count", [1, 2, 30])
-async def test_the_form_fits(locale, count):
+@pytest.mark.parametrize("card", [False, True])
+async def test_the_form_fits(locale, count, card):
     with i18n.use(locale):
         form = remix_form.RemixForm(
             f"{'0' * 16}-{'a' * 16}",
@@ -40,9 +41,10 @@ async def test_the_form_fits(locale, count):
             left_out=("x" * 60,) * 9,
             private=True,
             house=House(),
+            card=card,
         )
         told = form.to_dict()
-        assert i18n._("What to make of it") in [each["label"] for each in told["components"]]
+        assert i18n._("What should it become?") in [each["label"] for each in told["components"]]
     assert 1 <= len(told["title"]) <= 45
     assert len(told["custom_id"]) <= 100
     assert len(told["components"]) == (4 if count == 1 else 5)

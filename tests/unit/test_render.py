@@ -87,6 +87,26 @@ class TestClean:
         assert render.clean("abc def", limit=7) == "abc def"
 
 
+class TestCaption:
+    def test_over_pictures_a_prompt_ends_after_a_word(self):
+        said = render.caption("a fox in the snow, " * 20)
+        assert said.endswith(("fox…", "in…", "the…", "snow…"))
+        assert 260 < len(said) <= render.CAPTION_SHOWN
+
+    @pytest.mark.parametrize("text", ["a fox", "a fox…", "a fox " + "狐" * 274])
+    def test_what_fits_is_not_cut(self, text):
+        assert render.caption(text) == text
+
+    def test_where_no_spaces_are_it_ends_anywhere(self):
+        assert render.caption("a fox " + "狐" * 300) == "a fox " + "狐" * 273 + "…"
+
+    def test_only_what_stands_over_pictures_is_so_short(self):
+        asks = build.request(prompt="fox " * 150)
+        reply = ended(build.pictures(), asks=asks)
+        assert len(render.finished(reply, shots(reply, 0), lost={}).prompt) < 300
+        assert len(render.finished(reply, {}, lost={}).prompt) == 599
+
+
 class TestWaiting:
     def test_a_reply_in_the_queue_waits(self):
         card = pending.waiting(build.reply(), now=NOW, expected=EXPECTED)
@@ -266,7 +286,7 @@ def pressed(card):
     ]
 
 
-KEEP = [Verb.ORIGINAL, Verb.DM, Verb.DELETE, Verb.REPORT]
+KEEP = [Verb.ORIGINAL, Verb.DM, Verb.REPORT, Verb.DELETE]
 
 
 class TestRows:
@@ -307,7 +327,7 @@ class TestRows:
     def test_a_card_with_links_alone_has_no_picture_to_send_or_remix(self):
         reply = ended(build.pictures())
         card = render.linked(reply, ("https://cdn.example/a",))
-        keep = [Verb.ORIGINAL, Verb.DELETE, Verb.REPORT]
+        keep = [Verb.ORIGINAL, Verb.REPORT, Verb.DELETE]
         assert pressed(card)[0] == [Verb.AGAIN, Verb.EDIT, *keep]
 
     def test_what_only_one_person_sees_cannot_be_reported(self):
@@ -381,7 +401,11 @@ class TestLineage:
         parent = shown_before(reply)
         name = short_id(parent.jobs[0].id)
         link = "https://discord.com/channels/33/22/77"
-        assert self.made_from(reply, parent) == f"Made from [{name}]({link})"
+        assert self.made_from(reply, parent) == f"Another version of [{name}]({link})"
+
+    def test_a_remix_is_called_one(self):
+        reply = ended(build.pictures()).evolve(made_by=Verb.REMIX)
+        assert self.made_from(reply, shown_before(reply)).startswith("Remix of [")
 
     def test_in_another_channel_of_the_server_it_leads_there(self):
         reply = ended(build.pictures())
@@ -396,9 +420,11 @@ class TestLineage:
     def test_what_was_deleted_or_posted_anew_has_no_link(self):
         reply = ended(build.pictures())
         deleted = shown_before(reply, message_id=None)
-        assert self.made_from(reply, deleted) == f"Made from {short_id(deleted.jobs[0].id)}"
+        assert (
+            self.made_from(reply, deleted) == f"Another version of {short_id(deleted.jobs[0].id)}"
+        )
         moved = shown_before(reply).evolve(rung=Rung.CHANNEL)
-        assert self.made_from(reply, moved) == f"Made from {short_id(moved.jobs[0].id)}"
+        assert self.made_from(reply, moved) == f"Another version of {short_id(moved.jobs[0].id)}"
 
     @pytest.mark.parametrize(
         "changes",
@@ -434,7 +460,7 @@ class TestFooter:
         reply = ended(build.pictures())
         card = render.finished(reply, shots(reply, 0), lost={})
         job = short_id(reply.jobs[0].id)
-        assert card.footer == f"nano-banana-pro · 16:9 · 2K · 17 s · {job}"
+        assert card.footer == f"{job} · 16:9 · 2K · 17 s · nano-banana-pro"
 
     @pytest.mark.parametrize(("count", "words"), [(1, "1 image"), (3, "3 images")])
     def test_a_remix_counts_its_images(self, count, words):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bot.words import blocked
+from bot.words import blocked, quoted
 
 WORDS = (
     "badword",
@@ -127,6 +127,23 @@ def test_a_word_is_no_pattern(word):
 def test_a_number_may_be_a_word():
     assert blocked("the 1488 of them", ("1488",))
     assert not blocked("the 14 88", ("1488",))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a badword here", "badword"),
+        ("(b.a.d.w.o.r.d)!", "b.a.d.w.o.r.d"),
+        ("say b a d w o r d twice", "b a d w o r d"),
+        ("a pair of Two   WORDS.", "Two WORDS"),
+        ("a b*dword", "b*dword"),
+        ("pure nudity", "nudity"),
+        ("a fox", None),
+        ("bad" + "w" * 70 + "ord", None),
+    ],
+)
+def test_it_is_quoted_as_it_was_written(text, found):
+    assert quoted(text, WORDS) == found
 
 
 HOSTILE = {
