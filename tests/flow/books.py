@@ -612,7 +612,7 @@ class Seen:
             for (scope, period), each in self.books.reckoned.items()
             if scope.startswith(f"member:{guild_id}:") and period == month and each.pictures
         }
-        told = {who: _said(line) for who, line in re.findall(r"<@(\d+)>: (.*)", text)}
+        told = {who: _said(line) for who, line in re.findall(r"<@(\d+)> · (.*)", text)}
         most = sorted((each.pictures for each in sums.values()), reverse=True)[:10]
         yield from _unlike(
             name,
@@ -638,9 +638,10 @@ def _micros(text: str) -> int:
 
 def _said(line: str) -> Sums:
     """What a line of /usage tells was used."""
-    pictures = re.search(r"Pictures: (\d+)", line)
-    cost = re.search(r"Cost: (\$[\d.]+)", line)
-    return Sums(int(pictures[1]) if pictures else -1, _micros(cost[1]) if cost else 0)
+    pictures = re.search(r"Pictures: (\d+)|^(\d+) pictures?", line)
+    cost = re.search(r"(?:Cost: |pictures? · )(\$[\d.]+)", line)
+    count = next(filter(None, pictures.groups())) if pictures else -1
+    return Sums(int(count), _micros(cost[1]) if cost else 0)
 
 
 def _servers(text: str) -> dict[str, tuple[Sums, Sums]]:
