@@ -150,7 +150,8 @@ async def operating(stage: Stage) -> None:
     for prompt in ("a fox", "a lake [policy]", "a lighthouse", "a boat [fail]", "an owl"):
         await visitor.ask("imagine", prompt=prompt)
     await expect(stage.cards.filter(has_text="Here is your picture")).to_have_count(3)
-    await expect(stage.cards.filter(has_text="Retry")).to_have_count(2)
+    await expect(stage.cards.filter(has_text="refused this prompt")).to_have_count(1)
+    await expect(stage.cards.filter(has_text="Retry")).to_have_count(1)
     admin = world.app.watch.admin
     assert admin is not None
     page = visitor.page
