@@ -33,8 +33,8 @@ async def test_pictures_of_a_card_and_an_upload_are_remixed_in_a_form(visit, tmp
         await expect(visitor.form).to_contain_text("Images, in this order")
         await visitor.offers(*OPTIONS)
 
-        # Of the two, which are picked at first, only the second one.
-        await visitor.choose("1. ", of=visitor.field("images").get_by_role("combobox"))
+        # Of the two, of which none is picked at first, the second one.
+        await visitor.choose("Picture 2", of=visitor.field("images").get_by_role("combobox"))
         await visitor.field("prompt").locator("textarea").fill("side by side")
         await visitor.choose("16:9", of=visitor.field("ratio").get_by_role("combobox"))
         await visitor.field("options").get_by_text("Show these images").click()

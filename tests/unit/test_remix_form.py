@@ -57,3 +57,14 @@ async def test_the_form_fits(locale, count, card):
         assert all(1 <= len(option["label"]) <= 100 for option in options)
         ticked = [option for option in options if option.get("default")]
         assert len(ticked) <= (label["component"].get("max_values") or 1)
+
+
+@pytest.mark.parametrize("card", [False, True])
+async def test_of_the_pictures_of_a_card_one_is_chosen_by_its_place(card):
+    form = remix_form.RemixForm(
+        "-", found(2), model=REMIX, left_out=(), private=False, house=House(), card=card
+    )
+    [images, *_] = [each["component"] for each in form.to_dict()["components"]]
+    labels = [option["label"] for option in images["options"]]
+    assert (labels == ["Picture 1", "Picture 2"]) is card
+    assert [bool(option.get("default")) for option in images["options"]] == [not card] * 2
