@@ -282,6 +282,7 @@ class Deliverer:
         )
         if not closed:
             await self._let_go(reply)
+            return
         if delivery is Delivery.UNDELIVERABLE:
             log.error("reply.undeliverable", result=shown.result, cause=shown.trouble)
             return

@@ -526,6 +526,30 @@ async def test_show_pressed_twice_shows_once(studio):
     assert (await studio.reply(result)).delivery == "delivered"
 
 
+async def test_show_pressed_while_it_is_being_shown_is_told_of_once(studio):
+    result = await private_ask(studio)
+    note = await noted(studio, result, after=13 * 60 + 31)
+    await finished_at_last(studio)
+    held, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(send):
+        held.set()
+        await let_go.wait()
+        return await send()
+
+    studio.wire.hook("PATCH", ORIGINAL, hold)
+    with capture_logs() as logs:
+        delivering = asyncio.create_task(studio.app.deliverer.step())
+        await held.wait()
+        await studio.member.click(note.message, label="Show")
+        let_go.set()
+        await delivering
+        assert (await studio.reply(result)).delivery == "open"
+        await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert [entry["event"] for entry in logs].count("reply.delivered") == 1
+
+
 async def test_show_pressed_after_all_was_shown_says_so(studio):
     result, note = await parked(studio)
     reply = await studio.reply(result)
