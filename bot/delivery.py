@@ -6,6 +6,7 @@ It owns fetching the pictures, fitting them and the final card; it never asks Hi
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from bot.catalog import Catalog
 from bot.claims import Claims
 from bot.clock import Clock
 from bot.errors import Code
-from bot.fetch import Fetcher, FetchError
+from bot.fetch import Fetcher, FetchError, TooLarge
 from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import deliveries, leases, verbs
@@ -40,6 +41,15 @@ FETCH_PAUSES = (0.0, 2.0, 4.0)
 FIRST_POSTPONE = timedelta(seconds=5)
 LONGEST_POSTPONE = timedelta(minutes=2)
 ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
+
+
+@dataclass(slots=True)
+class _Fetched:
+    """The first picture of each job that has one, by job id; and why others have none."""
+
+    found: dict[str, bytes] = field(default_factory=dict)
+    lost: dict[str, Code] = field(default_factory=dict)
+    too_large: bool = False  # one of them is more than is ever fetched
 
 
 class Deliverer:
@@ -126,19 +136,19 @@ class Deliverer:
             timer.cancel()
 
     async def _deliver(self, reply: Reply) -> None:
-        found, lost = await self._fetch_all(reply)
+        fetched = await self._fetch_all(reply)
         limit = reply.target.upload_limit
         parent = (
             await self._ledger.run(verbs.reply_of, reply.made_from) if reply.made_from else None
         )
-        card = await self._card(reply, found, lost, parent, limit=limit)
-        beside = await self._references.shots(reply) if found else ()
+        card = await self._card(reply, fetched, parent, limit=limit)
+        beside = await self._references.shots(reply) if fetched.found else ()
         card = render.beside(card, beside, locale=reply.target.locale)
         shown = await self._ladder.climb(reply, card)
         if shown.result is Result.TOO_LARGE and card.shots:
             largest = max(len(shot.data) for shot in card.shots)
             log.warning("reply.too_large", size=largest, cause=shown.trouble)
-            card = await self._card(reply, found, lost, parent, limit=min(limit, largest) // 2)
+            card = await self._card(reply, fetched, parent, limit=min(limit, largest) // 2)
             shown = await self._ladder.climb(reply, card)
             if shown.result is Result.TOO_LARGE:
                 card = self._linked(reply, parent)
@@ -149,7 +159,7 @@ class Deliverer:
             shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
-        for job_id, data in found.items():  # nobody waits for it: the card stands already
+        for job_id, data in fetched.found.items():  # nobody waits for it: the card stands already
             await self._keeper.keep_original(job_id, data)
         await self._close(reply, shown)
 
@@ -165,21 +175,22 @@ class Deliverer:
             await self._messenger.delete(reply.target)
         return shown
 
-    async def _fetch_all(self, reply: Reply) -> tuple[dict[str, bytes], dict[str, Code]]:
-        """The first picture of each job that has one, by job id; and why others have none."""
-        found: dict[str, bytes] = {}
-        lost: dict[str, Code] = {}
+    async def _fetch_all(self, reply: Reply) -> _Fetched:
+        fetched = _Fetched()
         for job in reply.jobs:
             if job.outcome is None or not job.outcome.pictures:
                 continue
             try:
                 data = await self._picture(job.id, job.outcome.pictures[0].url)
                 images.probe(data)
-                found[job.id] = data
+                fetched.found[job.id] = data
+            except TooLarge as error:
+                log.warning("picture.unfit", job=job.id, cause=str(error))
+                fetched.too_large = True
             except (FetchError, images.ImageError) as error:
                 log.error("picture.lost", job=job.id, cause=f"{type(error).__name__}: {error}")
-                lost[job.id] = Code.PICTURE_LOST
-        return found, lost
+                fetched.lost[job.id] = Code.PICTURE_LOST
+        return fetched
 
     async def _picture(self, job_id: str, url: str) -> bytes:
         """The picture where HiAPI put it; else as it was kept, if it was shown once before.
@@ -207,14 +218,11 @@ class Deliverer:
         return (await self._fetcher.fetch(url)).data
 
     async def _card(
-        self,
-        reply: Reply,
-        found: dict[str, bytes],
-        lost: dict[str, Code],
-        parent: Reply | None,
-        *,
-        limit: int,
+        self, reply: Reply, fetched: _Fetched, parent: Reply | None, *, limit: int
     ) -> Card:
+        if fetched.too_large:
+            return self._linked(reply, parent)
+        found, lost = fetched.found, fetched.lost
         jobs = [job for job in reply.jobs if job.id in found]
         try:
             fitted = await self._fitted([found[job.id] for job in jobs], limit=limit)

@@ -67,10 +67,11 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Stream `size` bytes under `content_type`, with no Content-Length."""
+    """Stream `size` bytes under `content_type`, `head` first, with no Content-Length."""
 
     size: int = 60 * 1024 * 1024
     content_type: str = "image/png"
+    head: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

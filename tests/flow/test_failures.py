@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from bot import delivery
 from bot.errors import WORDS, Code
 from bot.model import short_id
 from sandbox import faults
@@ -78,6 +79,20 @@ async def test_a_picture_that_is_none(studio, file):
     result = await studio.imagine()
     await studio.finish()
     await failed_with(studio, result, Code.PICTURE_LOST)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_picture_too_large_to_be_fetched_is_linked(studio, monkeypatch, count):
+    # The stand-in's addresses are plain http, which no card may hold.
+    monkeypatch.setattr(delivery, "_link", lambda job: f"https://cdn.invalid/{job.slot}.png")
+    studio.hiapi.fault(faults.Flood(size=60 * 1024 * 1024, head=image()), on="file")
+    result = await studio.imagine(count=count)
+    await studio.finish()
+    card = studio.shown(result)
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert card.heading == "Your picture is too large for Discord"
+    for slot in range(count):
+        assert f"(https://cdn.invalid/{slot}.png)" in card.text
 
 
 async def test_a_picture_that_was_shown_before_is_shown_again_as_it_was_kept(studio):
