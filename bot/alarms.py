@@ -9,7 +9,8 @@ and whatever happens to a message, no stage hears of it.
     model_unavailable  HiAPI says so of a job                 a picture by that model
     callbacks_silent   a sweep finds what none told of, or    a callback
                        five jobs end untold after the start
-    undeliverable      no way was left to show a reply        a delivery, after ten quiet minutes
+    undeliverable      no way was left to show a reply,       a delivery, after ten quiet minutes
+                       or minutes passed in trying
 
 Stages tell of these in their log lines (`bot.events`). What stands and what was said is kept in
 the ledger, so a restart says nothing twice. Trouble that comes and goes is said no more often
@@ -91,8 +92,8 @@ WORDS_OF: dict[Alarm, Phrases] = {
     ),
     Alarm.UNDELIVERABLE: Phrases(
         "A finished picture could not be shown",
-        "See the log lines with this reply's id: Discord says there why. Often the bot lost its "
-        "permissions in a channel.",
+        "See the log lines with this reply's id: they say why. Often the bot lost its permissions "
+        "in a channel. Where Discord or the picture's host is out of order, Easel tries on.",
         "Finished pictures are shown again",
     ),
 }
@@ -209,7 +210,7 @@ class Alarms:
                 self._expects = False  # to have them at all; from now on the tracker tells
                 self._end(Alarm.CALLBACKS_SILENT)
             # Where somebody deleted the message, nobody waits for it.
-            case "reply.undeliverable" if line.get("result") != Result.GONE:
+            case "reply.undeliverable" | "reply.held_up" if line.get("result") != Result.GONE:
                 cause = f"reply {line.get('reply', '?')}: {line.get('cause')}"
                 self._begin(Alarm.UNDELIVERABLE, cause=cause)
             case "reply.delivered":

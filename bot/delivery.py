@@ -4,7 +4,7 @@ It owns fetching the pictures, fitting them and the final card; it never asks Hi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,9 +38,16 @@ RENEW_EVERY = LEASE / 3
 REQUEST_BYTES = 24 * 1024 * 1024
 # A fresh address on HiAPI's CDN can answer 404 for about two seconds.
 FETCH_PAUSES = (0.0, 2.0, 4.0)
+# A picture is paid for and its address lives for days: so long its host may be out of order, and
+# so often it is tried at least, for a bot may have been away for longer.
+FETCH_FOR = timedelta(hours=6)
+FETCH_ATTEMPTS = 8
+# So long a host that answers may say that there is no such file.
+FRESH = timedelta(minutes=15)
 FIRST_POSTPONE = timedelta(seconds=5)
 LONGEST_POSTPONE = timedelta(minutes=2)
 ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
+HELD_UP = 6  # at this attempt, after about three minutes, an operator is told
 
 
 @dataclass(slots=True)
@@ -50,6 +57,7 @@ class _Fetched:
     found: dict[str, bytes] = field(default_factory=dict)
     lost: dict[str, Code] = field(default_factory=dict)
     too_large: bool = False  # one of them is more than is ever fetched
+    trouble: str = ""  # why one of them is waited for, and the others with it
 
 
 class Deliverer:
@@ -137,6 +145,11 @@ class Deliverer:
 
     async def _deliver(self, reply: Reply) -> None:
         fetched = await self._fetch_all(reply)
+        if fetched.trouble:
+            # From then on it costs none of the attempts that Discord has.
+            uncounted = reply.attempts - 1 if reply.attempts > FETCH_ATTEMPTS else None
+            await self._postpone(reply, fetched.trouble, attempts=uncounted)
+            return
         limit = reply.target.upload_limit
         parent = (
             await self._ledger.run(verbs.reply_of, reply.made_from) if reply.made_from else None
@@ -177,37 +190,57 @@ class Deliverer:
 
     async def _fetch_all(self, reply: Reply) -> _Fetched:
         fetched = _Fetched()
+        lost: dict[str, str] = {}
+        # Whoever comes again waited already.
+        pauses = FETCH_PAUSES if reply.attempts <= 1 else FETCH_PAUSES[:1]
         for job in reply.jobs:
             if job.outcome is None or not job.outcome.pictures:
                 continue
             try:
-                data = await self._picture(job.id, job.outcome.pictures[0].url)
+                data = await self._picture(job.id, job.outcome.pictures[0].url, pauses)
                 images.probe(data)
                 fetched.found[job.id] = data
             except TooLarge as error:
                 log.warning("picture.unfit", job=job.id, cause=str(error))
                 fetched.too_large = True
             except (FetchError, images.ImageError) as error:
-                log.error("picture.lost", job=job.id, cause=f"{type(error).__name__}: {error}")
-                fetched.lost[job.id] = Code.PICTURE_LOST
+                if self._may_pass(reply, job, error):
+                    fetched.trouble = str(error)
+                    return fetched
+                lost[job.id] = f"{type(error).__name__}: {error}"
+        for job_id, cause in lost.items():
+            log.error("picture.lost", job=job_id, cause=cause)
+            fetched.lost[job_id] = Code.PICTURE_LOST
         return fetched
 
-    async def _picture(self, job_id: str, url: str) -> bytes:
+    def _may_pass(self, reply: Reply, job: Job, error: Exception) -> bool:
+        """Whether the address that failed so may still give the picture, and is waited for."""
+        now, outcome = self._clock(), job.outcome
+        if outcome is None or not isinstance(error, FetchError) or not error.retry:
+            return False
+        expires_at = outcome.pictures[0].expires_at
+        if expires_at is not None and expires_at <= now:
+            return False
+        if error.status is not None and error.status != 429 and error.status < 500:  # noqa: PLR2004
+            return job.settled_at is not None and now - job.settled_at < FRESH
+        return now - _ready_at(reply) < FETCH_FOR or reply.attempts <= FETCH_ATTEMPTS
+
+    async def _picture(self, job_id: str, url: str, pauses: Sequence[float]) -> bytes:
         """The picture where HiAPI put it; else as it was kept, if it was shown once before.
 
         The process may have died before it wrote that down, and HiAPI's file be gone by the time
         it is back. Raises FetchError.
         """
         try:
-            return await self._fetch(url)
+            return await self._fetch(url, pauses)
         except FetchError:
             kept = await self._keeper.original(job_id)
             if kept is None:
                 raise
             return kept
 
-    async def _fetch(self, url: str) -> bytes:
-        for pause in FETCH_PAUSES[1:]:
+    async def _fetch(self, url: str, pauses: Sequence[float]) -> bytes:
+        for pause in pauses[1:]:
             try:
                 return (await self._fetcher.fetch(url)).data
             except FetchError as error:
@@ -261,19 +294,7 @@ class Deliverer:
     async def _close(self, reply: Reply, shown: Shown) -> None:
         now = self._clock()
         if shown.result in (Result.LATER, Result.TOO_LARGE) and reply.attempts < ATTEMPTS:
-            pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
-            log.warning(
-                "reply.postponed", cause=shown.trouble, seconds=round(pause.total_seconds())
-            )
-            postponed = await self._ledger.run(
-                deliveries.postpone,
-                reply.id,
-                worker=self._worker,
-                due_at=now + pause,
-                trouble=shown.trouble,
-            )
-            if not postponed:
-                await self._let_go(reply)
+            await self._postpone(reply, shown.trouble)
             return
         delivery = Delivery.UNDELIVERABLE
         if shown.result is Result.SHOWN:
@@ -302,6 +323,23 @@ class Deliverer:
             cause=shown.trouble or None,
             seconds=round((now - _ready_at(reply)).total_seconds(), 3),
         )
+
+    async def _postpone(self, reply: Reply, trouble: str, *, attempts: int | None = None) -> None:
+        """Come again later; only so many `attempts` count by then, if given."""
+        pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
+        log.warning("reply.postponed", cause=trouble, seconds=round(pause.total_seconds()))
+        if reply.attempts == HELD_UP:
+            log.error("reply.held_up", cause=trouble)
+        postponed = await self._ledger.run(
+            deliveries.postpone,
+            reply.id,
+            worker=self._worker,
+            due_at=self._clock() + pause,
+            trouble=trouble,
+            attempts=attempts,
+        )
+        if not postponed:
+            await self._let_go(reply)
 
     async def _let_go(self, reply: Reply) -> None:
         """Somebody was first. Where they erased the person, what was kept just now goes too."""

@@ -49,9 +49,16 @@ def renew(conn: sa.Connection, reply_id: str, *, worker: str, until: datetime) -
 
 
 def postpone(
-    conn: sa.Connection, reply_id: str, *, worker: str, due_at: datetime, trouble: str
+    conn: sa.Connection,
+    reply_id: str,
+    *,
+    worker: str,
+    due_at: datetime,
+    trouble: str,
+    attempts: int | None = None,
 ) -> bool:
-    """Give up the lease and try again at `due_at`."""
+    """Give up the lease and try again at `due_at`; only so many `attempts` count, if given."""
+    counted = {} if attempts is None else {"attempts": attempts}
     return _mine(
         conn,
         reply_id,
@@ -60,6 +67,7 @@ def postpone(
         trouble=trouble,
         lease_owner=None,
         lease_until=None,
+        **counted,
     )
 
 
@@ -94,14 +102,21 @@ def step_on(conn: sa.Connection, reply_id: str, *, worker: str, rung: Rung, now:
     return _mine(conn, reply_id, worker, rung=rung, rung_at=now)
 
 
+# Unfinished, or finished and postponed: nobody is about to show it.
+_WAITS = sa.or_(
+    replies.c.unsettled > 0,
+    sa.and_(replies.c.attempts > 0, replies.c.lease_until.is_(None)),
+)
+
+
 def note(conn: sa.Connection, reply_id: str) -> bool:
-    """Write down that the card of an unfinished reply is about to become a note."""
+    """Write down that the card of a reply that waits is about to become a note."""
     noted = conn.execute(
         sa.update(replies)
         .where(
             replies.c.id == reply_id,
             replies.c.delivery == Delivery.OPEN,
-            replies.c.unsettled > 0,
+            _WAITS,
         )
         .values(noted=True)
     )
@@ -109,7 +124,7 @@ def note(conn: sa.Connection, reply_id: str) -> bool:
 
 
 def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> list[Reply]:
-    """Unfinished replies that only their token reaches and whose token dies before this time.
+    """Replies that wait, that only their token reaches and whose token dies before this time.
 
     Those noted already come last: whoever noted them may have died before it told Discord.
     """
@@ -120,7 +135,7 @@ def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> lis
             replies.c.token_expires_at > now,
             replies.c.token_expires_at <= before,
             replies.c.delivery == Delivery.OPEN,
-            replies.c.unsettled > 0,
+            _WAITS,
             sa.or_(replies.c.private.is_(True), replies.c.present.is_(False)),
         )
         .order_by(replies.c.noted, replies.c.token_expires_at)

@@ -731,6 +731,20 @@ class TestReplies:
         assert (row["delivered_at"], row["trouble"]) == (NOW + SECOND, "403 in the channel")
         assert await claim_reply(ledger, now=NOW + 9 * LEASE) is None
 
+    async def test_a_postponed_reply_may_have_its_attempts_left(self, ledger):
+        reply = await ready(ledger)
+        for attempts in (None, None, 1, None):
+            await claim_reply(ledger)
+            await ledger.run(
+                deliveries.postpone,
+                reply.id,
+                worker="ada",
+                due_at=NOW,
+                trouble="503",
+                attempts=attempts,
+            )
+        assert (await ledger.run(verbs.reply_of, reply.id)).attempts == 2
+
     async def test_a_rung_is_remembered(self, ledger):
         reply = await ready(ledger)
         assert not (await claim_reply(ledger)).rung
@@ -740,7 +754,7 @@ class TestReplies:
         kept = await ledger.run(verbs.reply_of, reply.id)
         assert (kept.rung, kept.rung_at) == (model.Rung.CHANNEL, NOW + SECOND)
 
-    async def test_only_an_unfinished_open_reply_becomes_a_note(self, ledger):
+    async def test_only_an_open_reply_that_waits_becomes_a_note(self, ledger):
         unfinished = await queued(ledger)
         assert await ledger.run(deliveries.note, unfinished.id)
         assert (await ledger.run(verbs.reply_of, unfinished.id)).noted
@@ -750,6 +764,23 @@ class TestReplies:
             assert not await ledger.run(deliveries.note, reply.id)
             assert not (await ledger.run(verbs.reply_of, reply.id)).noted
         assert not await ledger.run(deliveries.note, "nothing")
+
+    async def test_a_finished_reply_becomes_a_note_only_between_two_attempts(self, ledger):
+        reply = await ready(ledger, present=False, token_expires_at=NOW + SECOND)
+
+        async def due():
+            found = await ledger.run(deliveries.due_for_note, now=NOW, before=NOW + SECOND)
+            return [each.id for each in found]
+
+        assert await due() == []
+        await claim_reply(ledger)
+        assert await due() == []
+        assert not await ledger.run(deliveries.note, reply.id)
+        await ledger.run(deliveries.postpone, reply.id, worker="ada", due_at=NOW, trouble="503")
+        assert await due() == [reply.id]
+        assert await ledger.run(deliveries.note, reply.id)
+        assert (await claim_reply(ledger)).noted
+        assert await due() == []
 
     async def test_due_for_a_note_is_what_only_a_dying_token_reaches(self, ledger):
         async def waiting(**changes):
