@@ -47,6 +47,9 @@ FRESH = timedelta(minutes=15)
 FIRST_POSTPONE = timedelta(seconds=5)
 LONGEST_POSTPONE = timedelta(minutes=2)
 ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
+# The bot may edit its own card for ever: after that quarter it tries now and then, for a day.
+SLOW_POSTPONE = timedelta(minutes=10)
+PUBLIC_ATTEMPTS = ATTEMPTS + timedelta(days=1) // SLOW_POSTPONE
 HELD_UP = 6  # at this attempt, after about three minutes, an operator is told
 
 
@@ -293,7 +296,7 @@ class Deliverer:
 
     async def _close(self, reply: Reply, shown: Shown) -> None:
         now = self._clock()
-        if shown.result in (Result.LATER, Result.TOO_LARGE) and reply.attempts < ATTEMPTS:
+        if reply.attempts < _attempts(reply, shown.result):
             await self._postpone(reply, shown.trouble)
             return
         delivery = Delivery.UNDELIVERABLE
@@ -326,7 +329,9 @@ class Deliverer:
 
     async def _postpone(self, reply: Reply, trouble: str, *, attempts: int | None = None) -> None:
         """Come again later; only so many `attempts` count by then, if given."""
-        pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
+        pause = SLOW_POSTPONE
+        if reply.attempts < ATTEMPTS:
+            pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
         log.warning("reply.postponed", cause=trouble, seconds=round(pause.total_seconds()))
         if reply.attempts == HELD_UP:
             log.error("reply.held_up", cause=trouble)
@@ -352,6 +357,13 @@ def _heard(renewal: asyncio.Future[bool]) -> None:
     """What is under way has no part in a renewal that failed, and the next one may succeed."""
     if not renewal.cancelled() and renewal.exception() is not None:
         log.warning("reply.not_renewed", cause=str(renewal.exception()))
+
+
+def _attempts(reply: Reply, result: Result) -> int:
+    """How many attempts such a result leaves a reply; none where another would change nothing."""
+    if result is Result.LATER and reply.target.present and not reply.target.private:
+        return PUBLIC_ATTEMPTS
+    return ATTEMPTS if result in (Result.LATER, Result.TOO_LARGE) else 0
 
 
 def _ready_at(reply: Reply) -> datetime:
