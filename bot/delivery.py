@@ -175,9 +175,20 @@ class Deliverer:
             shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
-        for job_id, data in fetched.found.items():  # nobody waits for it: the card stands already
-            await self._keeper.keep_original(job_id, data)
+        # Nobody waits for the files: the card stands already.
+        if not reply.target.private:
+            await self._keep(fetched)
+            await self._close(reply, shown)
+            return
+        # A public card may be edited again; a private one whose token died is beyond knowing. So
+        # that it was shown is written down first, and what was erased in between is forgotten.
         await self._close(reply, shown)
+        await self._keep(fetched)
+        await self._let_go(reply)
+
+    async def _keep(self, fetched: _Fetched) -> None:
+        for job_id, data in fetched.found.items():
+            await self._keeper.keep_original(job_id, data)
 
     async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
         """Discord finds the card ill-formed: the picture must come all the same."""
@@ -347,7 +358,7 @@ class Deliverer:
             await self._let_go(reply)
 
     async def _let_go(self, reply: Reply) -> None:
-        """Somebody was first. Where they erased the person, what was kept just now goes too."""
+        """Where somebody was first and erased the person, what was kept just now goes too."""
         now = await self._ledger.run(verbs.reply_of, reply.id)
         if now is None or now.target.user_id == ANONYMOUS:
             await self._keeper.forget(job.id for job in reply.jobs)

@@ -11,7 +11,9 @@ a card.
 Edits may be repeated, so nothing is written before one. A new message may not: the rung is
 written down first, and whoever comes back after a crash sends again only while Discord still
 knows the nonce, or after looking for the message where that is possible. A private card never
-takes the channel. A message that somebody deleted is not posted again by any route.
+takes the channel, and once its token died nobody can look whether it was edited: so that is
+written down before, and after a crash no direct message repeats it. A message that somebody
+deleted is not posted again by any route.
 """
 
 from datetime import datetime, timedelta
@@ -44,15 +46,33 @@ class Ladder:
 
     async def climb(self, reply: Reply, card: Card) -> Shown:
         """Show the card by the first route that works; NOWHERE if none did."""
-        if reply.rung is None:
-            shown = await self._messenger.edit(reply.target, card)
+        if reply.rung in (None, Rung.EDIT):
+            shown = await self._edit(reply, card)
             if shown.result is not Result.NOWHERE:
                 return shown
             log.warning("reply.not_editable", cause=shown.trouble)
         if reply.noted:
             # A Show button stands where only this person sees it: the picture waits behind it.
             return Shown(Result.NOWHERE, "the note with the Show button stands")
+        if reply.rung is Rung.EDIT:
+            return Shown(Result.NOWHERE, "it may stand already, and nobody may look: not repeated")
         return await self.post_anew(reply, card)
+
+    async def _edit(self, reply: Reply, card: Card) -> Shown:
+        """Edit what stands; of a private card that is written down for as long as it may stand."""
+        target, now = reply.target, self._clock()
+        marks = reply.rung is None and target.private and target.token_lives(now)
+        if marks and not await self._step_on(reply, Rung.EDIT, now):
+            return Shown(Result.LATER, "the lease was lost before sending")
+        shown = await self._messenger.edit(target, card)
+        if marks and shown.result is not Result.SHOWN:
+            await self._step_on(reply, None, now)
+        return shown
+
+    async def _step_on(self, reply: Reply, rung: Rung | None, now: datetime) -> bool:
+        return await self._ledger.run(
+            deliveries.step_on, reply.id, worker=self._worker, rung=rung, now=now
+        )
 
     async def post_anew(self, reply: Reply, card: Card) -> Shown:
         """Show the card as a new message: in the channel if it is public, else directly."""

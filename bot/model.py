@@ -58,8 +58,9 @@ class Delivery(StrEnum):
 
 
 class Rung(StrEnum):
-    """A route that posts a new message, hence must be written down before it is taken."""
+    """A route that cannot be taken twice, hence must be written down before it is taken."""
 
+    EDIT = "edit"  # of a private card: what stands there nobody can look at once its token died
     CHANNEL = "channel"
     DM = "dm"
 

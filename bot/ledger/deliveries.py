@@ -97,8 +97,10 @@ def close(
     )
 
 
-def step_on(conn: sa.Connection, reply_id: str, *, worker: str, rung: Rung, now: datetime) -> bool:
-    """Write down that a new message is about to be sent by this route."""
+def step_on(
+    conn: sa.Connection, reply_id: str, *, worker: str, rung: Rung | None, now: datetime
+) -> bool:
+    """Write down that the card is about to be shown by this route; None: that it was not."""
     return _mine(conn, reply_id, worker, rung=rung, rung_at=now)
 
 

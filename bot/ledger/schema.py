@@ -62,7 +62,7 @@ replies = sa.Table(
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", Instant),
     sa.Column("delivered_at", Instant),
-    # The route of the last message that may have been sent, written before it was.
+    # The route by which the card may have been shown already, written before it was taken.
     sa.Column("rung", sa.String(16)),
     sa.Column("rung_at", Instant),
     # The reply whose button asked for this one.

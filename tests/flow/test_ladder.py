@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from bot.delivery import LEASE
 from bot.ladder import NONCE_LIFE
-from bot.ledger import schema
+from bot.ledger import deliveries, schema
 from bot.model import Rung, short_id
 from tests.flow.studio import MESSAGE, ORIGINAL, eventually, painted
 
@@ -288,6 +288,89 @@ async def test_the_same_for_direct_messages(studio):
     assert (await studio.reply(result)).rung is Rung.DM
     studio.clock.move(NONCE_LIFE.total_seconds())
     await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert len(told_directly(studio)) == 1
+
+
+async def cut_off(studio, monkeypatch, result) -> None:
+    """The process dies after Discord showed the card, before that is written down."""
+    run, reached, never = studio.app.ledger.run, asyncio.Event(), asyncio.Event()
+
+    async def stop(verb, *args, **kwargs):
+        if verb is deliveries.close:
+            reached.set()
+            await never.wait()
+        return await run(verb, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.app.ledger, "run", stop)
+        dying = asyncio.create_task(studio.app.deliverer.step())
+        await eventually(reached.is_set)
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+    assert studio.shown(result).gallery
+    assert (await studio.reply(result)).delivery == "open"
+
+
+async def test_a_private_picture_that_was_shown_never_comes_as_a_direct_message_too(
+    studio, monkeypatch
+):
+    result = await settled(studio, private=True)
+    await cut_off(studio, monkeypatch, result)
+    studio.clock.move(16 * 60)
+    await studio.deliver()
+    assert told_directly(studio) == []
+    assert studio.shown(result).gallery
+    reply = await studio.reply(result)
+    assert reply.delivery == "undeliverable"
+    assert reply.jobs[0].outcome.pictures
+
+
+async def test_while_its_token_lives_a_private_picture_is_just_shown_again(studio, monkeypatch):
+    result = await settled(studio, private=True)
+    await cut_off(studio, monkeypatch, result)
+    studio.clock.move(LEASE.total_seconds() + 1)
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert studio.file(result) == painted(studio.tasks[0])
+    assert told_directly(studio) == []
+
+
+async def test_only_of_a_private_picture_it_is_written_down_that_it_is_being_shown(studio):
+    written = {}
+    for private in (True, False):
+        result = await settled(studio, private=private)
+
+        async def look(send, result=result, private=private):
+            written[private] = (await studio.reply(result)).rung
+            return await send()
+
+        studio.wire.hook("PATCH", ORIGINAL, look)
+        await studio.deliver()
+        assert (await studio.reply(result)).delivery == "delivered"
+    assert written == {True: Rung.EDIT, False: None}
+
+
+async def test_a_private_reply_is_closed_before_its_file_is_written(studio, monkeypatch):
+    result = await settled(studio, private=True)
+    keep, seen = studio.app.keeper.keep_original, []
+
+    async def look(job_id, data):
+        seen.append((await studio.reply(result)).delivery)
+        return await keep(job_id, data)
+
+    monkeypatch.setattr(studio.app.keeper, "keep_original", look)
+    await studio.deliver()
+    assert seen == ["delivered"]
+    assert await studio.app.keeper.original((await studio.reply(result)).jobs[0].id)
+
+
+async def test_a_private_picture_that_discord_never_took_comes_directly(studio):
+    result = await settled(studio, private=True)
+    studio.env.inject_error("PATCH", ORIGINAL, status=503, times=None)
+    for _ in range(9):
+        await studio.deliver()
+        studio.clock.move(120)
     assert (await studio.reply(result)).delivery == "delivered"
     assert len(told_directly(studio)) == 1
 

@@ -285,8 +285,9 @@ async def test_what_is_under_way_is_cancelled_and_its_card_says_so(studio):
     assert SECRET not in await everything(studio)
 
 
-async def test_an_erasure_while_its_picture_is_being_shown_keeps_no_file(studio):
-    await studio.imagine(SECRET)
+@pytest.mark.parametrize("private", [True, False])
+async def test_an_erasure_while_its_picture_is_being_shown_keeps_no_file(studio, private):
+    await studio.imagine(SECRET, private=private)
     await studio.settle()
     shown = await privacy(studio)
     await press(studio, shown, "Erase")
