@@ -1,30 +1,31 @@
 """Shows finished replies: settled -> delivered | parked | undeliverable.
 
-It owns fetching the pictures, fitting them and the final card; it never asks HiAPI about a task.
+It owns fitting the pictures, the final card and when to come again; it never asks HiAPI about a
+task.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
 
-from bot import images, render
+from bot import images, pickup, render
 from bot.catalog import Catalog
 from bot.claims import Claims
 from bot.clock import Clock
 from bot.errors import Code
-from bot.fetch import Fetcher, FetchError, TooLarge
+from bot.fetch import Fetcher
 from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import deliveries, leases, verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.privacy import ANONYMOUS
 from bot.messenger import Messenger, Result, Shown
-from bot.model import TOKEN_LIFE, Delivery, Job, Reply, picture_name
+from bot.model import Delivery, Job, Reply, picture_name
+from bot.pickup import Fetched, Pickup
 from bot.references import References
 from bot.render import Card, Shot
 
@@ -36,14 +37,6 @@ LEASE = timedelta(seconds=30)
 RENEW_EVERY = LEASE / 3
 # The whole request may have 25 MiB, text and form included.
 REQUEST_BYTES = 24 * 1024 * 1024
-# A fresh address on HiAPI's CDN can answer 404 for about two seconds.
-FETCH_PAUSES = (0.0, 2.0, 4.0)
-# A picture is paid for and its address lives for days: so long its host may be out of order, and
-# so often it is tried at least, for a bot may have been away for longer.
-FETCH_FOR = timedelta(hours=6)
-FETCH_ATTEMPTS = 8
-# So long a host that answers may say that there is no such file.
-FRESH = timedelta(minutes=15)
 FIRST_POSTPONE = timedelta(seconds=5)
 LONGEST_POSTPONE = timedelta(minutes=2)
 ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
@@ -51,16 +44,6 @@ ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
 SLOW_POSTPONE = timedelta(minutes=10)
 PUBLIC_ATTEMPTS = ATTEMPTS + timedelta(days=1) // SLOW_POSTPONE
 HELD_UP = 6  # at this attempt, after about three minutes, an operator is told
-
-
-@dataclass(slots=True)
-class _Fetched:
-    """The first picture of each job that has one, by job id; and why others have none."""
-
-    found: dict[str, bytes] = field(default_factory=dict)
-    lost: dict[str, Code] = field(default_factory=dict)
-    too_large: bool = False  # one of them is more than is ever fetched
-    trouble: str = ""  # why one of them is waited for, and the others with it
 
 
 class Deliverer:
@@ -83,7 +66,7 @@ class Deliverer:
     ) -> None:
         """`at_once`: how many rounds may run at once, for what is claimed ahead of them."""
         self._ledger = ledger
-        self._fetcher = fetcher
+        self._pickup = Pickup(fetcher=fetcher, keeper=keeper, clock=clock)
         self._messenger = messenger
         self._ladder = ladder
         self._catalog = catalog
@@ -147,10 +130,10 @@ class Deliverer:
             timer.cancel()
 
     async def _deliver(self, reply: Reply) -> None:
-        fetched = await self._fetch_all(reply)
+        fetched = await self._pickup.fetch(reply)
         if fetched.trouble:
             # From then on it costs none of the attempts that Discord has.
-            uncounted = reply.attempts - 1 if reply.attempts > FETCH_ATTEMPTS else None
+            uncounted = reply.attempts - 1 if reply.attempts > pickup.ATTEMPTS else None
             await self._postpone(reply, fetched.trouble, attempts=uncounted)
             return
         limit = reply.target.upload_limit
@@ -186,7 +169,7 @@ class Deliverer:
         await self._keep(fetched)
         await self._let_go(reply)
 
-    async def _keep(self, fetched: _Fetched) -> None:
+    async def _keep(self, fetched: Fetched) -> None:
         for job_id, data in fetched.found.items():
             await self._keeper.keep_original(job_id, data)
 
@@ -202,70 +185,8 @@ class Deliverer:
             await self._messenger.delete(reply.target)
         return shown
 
-    async def _fetch_all(self, reply: Reply) -> _Fetched:
-        fetched = _Fetched()
-        lost: dict[str, str] = {}
-        # Whoever comes again waited already.
-        pauses = FETCH_PAUSES if reply.attempts <= 1 else FETCH_PAUSES[:1]
-        for job in reply.jobs:
-            if job.outcome is None or not job.outcome.pictures:
-                continue
-            try:
-                data = await self._picture(job.id, job.outcome.pictures[0].url, pauses)
-                images.probe(data)
-                fetched.found[job.id] = data
-            except TooLarge as error:
-                log.warning("picture.unfit", job=job.id, cause=str(error))
-                fetched.too_large = True
-            except (FetchError, images.ImageError) as error:
-                if self._may_pass(reply, job, error):
-                    fetched.trouble = str(error)
-                    return fetched
-                lost[job.id] = f"{type(error).__name__}: {error}"
-        for job_id, cause in lost.items():
-            log.error("picture.lost", job=job_id, cause=cause)
-            fetched.lost[job_id] = Code.PICTURE_LOST
-        return fetched
-
-    def _may_pass(self, reply: Reply, job: Job, error: Exception) -> bool:
-        """Whether the address that failed so may still give the picture, and is waited for."""
-        now, outcome = self._clock(), job.outcome
-        if outcome is None or not isinstance(error, FetchError) or not error.retry:
-            return False
-        expires_at = outcome.pictures[0].expires_at
-        if expires_at is not None and expires_at <= now:
-            return False
-        if error.status is not None and error.status != 429 and error.status < 500:  # noqa: PLR2004
-            return job.settled_at is not None and now - job.settled_at < FRESH
-        return now - _ready_at(reply) < FETCH_FOR or reply.attempts <= FETCH_ATTEMPTS
-
-    async def _picture(self, job_id: str, url: str, pauses: Sequence[float]) -> bytes:
-        """The picture where HiAPI put it; else as it was kept, if it was shown once before.
-
-        The process may have died before it wrote that down, and HiAPI's file be gone by the time
-        it is back. Raises FetchError.
-        """
-        try:
-            return await self._fetch(url, pauses)
-        except FetchError:
-            kept = await self._keeper.original(job_id)
-            if kept is None:
-                raise
-            return kept
-
-    async def _fetch(self, url: str, pauses: Sequence[float]) -> bytes:
-        for pause in pauses[1:]:
-            try:
-                return (await self._fetcher.fetch(url)).data
-            except FetchError as error:
-                if not error.retry:
-                    raise
-                log.info("picture.retry", cause=str(error), seconds=pause)
-                await asyncio.sleep(pause)
-        return (await self._fetcher.fetch(url)).data
-
     async def _card(
-        self, reply: Reply, fetched: _Fetched, parent: Reply | None, *, limit: int
+        self, reply: Reply, fetched: Fetched, parent: Reply | None, *, limit: int
     ) -> Card:
         if fetched.too_large:
             return self._linked(reply, parent)
@@ -335,7 +256,7 @@ class Deliverer:
             server=reply.target.guild_id,
             jobs=[job.id for job in reply.jobs],
             cause=shown.trouble or None,
-            seconds=round((now - _ready_at(reply)).total_seconds(), 3),
+            seconds=round((now - reply.ready_at).total_seconds(), 3),
         )
 
     async def _postpone(self, reply: Reply, trouble: str, *, attempts: int | None = None) -> None:
@@ -375,12 +296,6 @@ def _attempts(reply: Reply, result: Result) -> int:
     if result is Result.LATER and reply.target.present and not reply.target.private:
         return PUBLIC_ATTEMPTS
     return ATTEMPTS if result in (Result.LATER, Result.TOO_LARGE) else 0
-
-
-def _ready_at(reply: Reply) -> datetime:
-    """When the reply could be shown: its last outcome came, or later somebody pressed Show."""
-    asked = reply.target.token_expires_at - TOKEN_LIFE
-    return max(asked, *(job.settled_at for job in reply.jobs if job.settled_at is not None))
 
 
 def _links(reply: Reply) -> tuple[str, ...]:

@@ -299,6 +299,12 @@ class Reply:
     def settled(self) -> bool:
         return all(job.state is State.SETTLED for job in self.jobs)
 
+    @property
+    def ready_at(self) -> datetime:
+        """When it could be shown: its last outcome came, or later somebody pressed Show."""
+        asked = self.target.token_expires_at - TOKEN_LIFE
+        return max(asked, *(job.settled_at for job in self.jobs if job.settled_at is not None))
+
     def evolve(self, **changes: Any) -> Self:
         return replace(self, **changes)
 

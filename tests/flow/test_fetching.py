@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from bot import alarms, delivery
+from bot import alarms, pickup
 from bot.errors import Code
 from sandbox import faults
 from tests.flow.studio import ORIGINAL, eventually, painted
@@ -62,7 +62,7 @@ async def test_the_others_of_a_reply_wait_for_the_one_that_does_not_come(studio)
     planted = studio.hiapi.fault(faults.html(code=503), on="file", times=EVER)
     result = await studio.imagine(count=3)
     await studio.finish()
-    assert planted.fired == len(delivery.FETCH_PAUSES)
+    assert planted.fired == len(pickup.PAUSES)
     await studio.deliver()
     assert studio.sent("PATCH", ORIGINAL) == []
     planted.lift()

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from simcord.actors import _visible_message
 
-from bot import delivery, dossiers, messenger
+from bot import dossiers, messenger, pickup
 from bot.ledger import files, schema
 from bot.ledger import privacy as rows
 from bot.model import Delivery, Taste
@@ -438,7 +438,7 @@ async def test_what_waits_to_be_seen_is_shown_after_a_servers_short_days(studio)
 def open_abroad(tmp_path, monkeypatch, empty_ledger):
     shutil.copy(empty_ledger, tmp_path / "demo.db")
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
+    monkeypatch.setattr(pickup, "PAUSES", (0.0, 0.001, 0.001))
     monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
     return lambda **changes: abroad.opened(tmp_path, **changes)
 

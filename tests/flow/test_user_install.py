@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from bot import delivery, i18n, messenger
+from bot import i18n, messenger, pickup
 from sandbox import painter
 from sandbox.wirecord import faults, places
 from sandbox.wirecord.interactions import FOLLOWUPS
@@ -24,7 +24,7 @@ def open_abroad(tmp_path, monkeypatch, empty_ledger):
     shutil.copy(empty_ledger, tmp_path / "demo.db")
     # The pauses between attempts are the bot's only real waiting.
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
+    monkeypatch.setattr(pickup, "PAUSES", (0.0, 0.001, 0.001))
     monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
     return lambda **changes: abroad.opened(tmp_path, **changes)
 
