@@ -23,7 +23,7 @@ from bot.ledger import deliveries, leases, verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.privacy import ANONYMOUS
 from bot.messenger import Messenger, Result, Shown
-from bot.model import TOKEN_LIFE, Delivery, Job, Reply, picture_name
+from bot.model import TOKEN_LIFE, TOKEN_MARGIN, Delivery, Job, Reply, picture_name
 from bot.references import References
 from bot.render import Card, Shot
 
@@ -39,6 +39,9 @@ REQUEST_BYTES = 24 * 1024 * 1024
 FETCH_PAUSES = (0.0, 2.0, 4.0)
 FIRST_POSTPONE = timedelta(seconds=5)
 LONGEST_POSTPONE = timedelta(minutes=2)
+# When an earlier edit may still come, the final one is repeated so much later: once Discord has
+# answered or dropped whatever it had.
+AGAIN = timedelta(seconds=15)
 ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
 
 
@@ -57,7 +60,7 @@ class Deliverer:
         references: References,
         clock: Clock,
         worker: str,
-        release: Callable[[str], Awaitable[None]],
+        release: Callable[[str], Awaitable[bool]],
         at_once: int = 1,
     ) -> None:
         """`at_once`: how many rounds may run at once, for what is claimed ahead of them."""
@@ -88,8 +91,8 @@ class Deliverer:
             if reply is None:
                 return 0
             with structlog.contextvars.bound_contextvars(reply=reply.id), self._held(reply):
-                await self._release(reply.id)
-                await self._deliver(reply)
+                stray = await self._release(reply.id)
+                await self._deliver(reply, stray=stray)
         return 1
 
     def _claim(self, way: Callable[..., T], now: datetime) -> T:
@@ -125,7 +128,7 @@ class Deliverer:
         finally:
             timer.cancel()
 
-    async def _deliver(self, reply: Reply) -> None:
+    async def _deliver(self, reply: Reply, *, stray: bool) -> None:
         found, lost = await self._fetch_all(reply)
         limit = reply.target.upload_limit
         parent = (
@@ -151,7 +154,20 @@ class Deliverer:
             shown = await self._simplify(reply, card, shown)
         for job_id, data in found.items():  # nobody waits for it: the card stands already
             await self._keeper.keep_original(job_id, data)
-        await self._close(reply, shown)
+        if stray and self._covered(reply, shown):
+            await self._postpone(reply, AGAIN, trouble="an earlier edit may come after this one")
+        else:
+            await self._close(reply, shown)
+
+    def _covered(self, reply: Reply, shown: Shown) -> bool:
+        """Whether an earlier edit, if it came now, would cover what was shown, and can be undone.
+
+        An edit is safe to repeat; a new message is out of its reach.
+        """
+        edited = shown.result is Result.SHOWN and shown.message_id is None
+        target = reply.target
+        public = target.present and not target.private
+        return edited and (public or target.token_lives(self._clock(), margin=AGAIN + TOKEN_MARGIN))
 
     async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
         """Discord finds the card ill-formed: the picture must come all the same."""
@@ -254,23 +270,12 @@ class Deliverer:
         now = self._clock()
         if shown.result in (Result.LATER, Result.TOO_LARGE) and reply.attempts < ATTEMPTS:
             pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
-            log.warning(
-                "reply.postponed", cause=shown.trouble, seconds=round(pause.total_seconds())
-            )
-            postponed = await self._ledger.run(
-                deliveries.postpone,
-                reply.id,
-                worker=self._worker,
-                due_at=now + pause,
-                trouble=shown.trouble,
-            )
-            if not postponed:
-                await self._let_go(reply)
+            await self._postpone(reply, pause, trouble=shown.trouble)
             return
         delivery = Delivery.UNDELIVERABLE
         if shown.result is Result.SHOWN:
             delivery = Delivery.DELIVERED
-        elif reply.noted:
+        elif shown.result is Result.NOTED:
             delivery = Delivery.PARKED
         closed = await self._ledger.run(
             deliveries.close,
@@ -293,6 +298,15 @@ class Deliverer:
             cause=shown.trouble or None,
             seconds=round((now - _ready_at(reply)).total_seconds(), 3),
         )
+
+    async def _postpone(self, reply: Reply, pause: timedelta, *, trouble: str) -> None:
+        log.warning("reply.postponed", cause=trouble, seconds=round(pause.total_seconds()))
+        due_at = self._clock() + pause
+        postponed = await self._ledger.run(
+            deliveries.postpone, reply.id, worker=self._worker, due_at=due_at, trouble=trouble
+        )
+        if not postponed:
+            await self._let_go(reply)
 
     async def _let_go(self, reply: Reply) -> None:
         """Somebody was first. Where they erased the person, what was kept just now goes too."""

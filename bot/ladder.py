@@ -43,15 +43,15 @@ class Ladder:
         self._worker = worker
 
     async def climb(self, reply: Reply, card: Card) -> Shown:
-        """Show the card by the first route that works; NOWHERE if none did."""
+        """Show the card by the first route that works; NOWHERE if none did, NOTED if none may."""
         if reply.rung is None:
             shown = await self._messenger.edit(reply.target, card)
             if shown.result is not Result.NOWHERE:
                 return shown
             log.warning("reply.not_editable", cause=shown.trouble)
-        if reply.noted:
+        if reply.noted and await self._ledger.run(deliveries.note_stood, reply.id):
             # A Show button stands where only this person sees it: the picture waits behind it.
-            return Shown(Result.NOWHERE, "the note with the Show button stands")
+            return Shown(Result.NOTED, "the note with the Show button stands")
         return await self.post_anew(reply, card)
 
     async def post_anew(self, reply: Reply, card: Card) -> Shown:

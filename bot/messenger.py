@@ -57,6 +57,7 @@ class Result(StrEnum):
     REFUSED = "refused"  # Discord finds the card ill-formed: send a simpler one
     GONE = "gone"  # the message was deleted: never post it again
     NOWHERE = "nowhere"  # no route is left
+    NOTED = "noted"  # the note with its Show button stands, and nothing else is to come
     LATER = "later"  # Discord is out of order: come again
 
 

@@ -108,6 +108,17 @@ def note(conn: sa.Connection, reply_id: str) -> bool:
     return bool(noted.rowcount)
 
 
+def note_stands(conn: sa.Connection, reply_id: str) -> bool:
+    """Write down that Discord took the note."""
+    noted = sa.update(replies).where(replies.c.id == reply_id, replies.c.noted.is_(True))
+    return bool(conn.execute(noted.values(note_stands=True)).rowcount)
+
+
+def note_stood(conn: sa.Connection, reply_id: str) -> bool:
+    """Whether it was written down that Discord took the note."""
+    return bool(conn.scalar(sa.select(replies.c.note_stands).where(replies.c.id == reply_id)))
+
+
 def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> list[Reply]:
     """Unfinished replies that only their token reaches and whose token dies before this time.
 
@@ -155,6 +166,7 @@ def reopen(
         .values(
             delivery=Delivery.OPEN,
             noted=False,
+            note_stands=False,
             token=target.token,
             token_expires_at=target.token_expires_at,
             message_id=target.message_id,

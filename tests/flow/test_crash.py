@@ -283,11 +283,15 @@ for moment in ("before:withdraw", "after:withdraw"):
 async def a_late_edit_does_not_cover_the_picture(scene):
     """Discord carries out the edit of a waiting card only when the picture is there."""
     first = await scene.start()
-    slow = scene.discord.fault(discord_faults.Slow(6.0), on=ORIGINAL)
+    slow = scene.discord.fault(discord_faults.Slow(11.0), on=ORIGINAL)
     asked = await scene.imagine()
     await eventually(lambda: slow.fired)
-    await scene.delivered()
+    await asked.until(lambda: scene.pictured(asked))
+    # The stray edit covers it, and is covered in turn.
     await asked.until(lambda: asked.message.written == 2)
+    assert not scene.pictured(asked)
+    await asked.until(lambda: asked.message.written == 3, seconds=30.0)
+    await scene.delivered()
     assert scene.pictured(asked)
     await first.stop()
 

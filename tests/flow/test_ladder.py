@@ -559,11 +559,48 @@ async def test_a_second_wait_ends_in_a_second_note(studio):
     assert await studio.app.progress.note() == 0
     studio.clock.move(14 * 60 - 30)
     assert await studio.app.progress.note() == 1
-    await eventually(lambda: button(studio, result))
+    await eventually(lambda: not studio.app.progress._edits)
+    assert button(studio, result)
     studio.clock.move(120)
     await finished_at_last(studio)
     await studio.deliver()
     assert (await studio.reply(result)).delivery == "parked"
+
+
+async def test_no_picture_waits_behind_a_note_that_never_stood(studio):
+    """Discord is out of order for as long as the token could still have written it."""
+    result = await private_ask(studio)
+    await studio.submit()
+    studio.clock.move(14 * 60 - 30)
+    studio.env.inject_error("PATCH", ORIGINAL, status=503, times=None)
+    for _ in range(6):
+        await studio.app.progress.note()
+        await eventually(lambda: not studio.app.progress._edits)
+        studio.clock.move(10)
+    studio.clock.move(60)
+    await finished_at_last(studio)
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
+    [told] = told_directly(studio)
+    assert told.attachments
+
+
+async def test_a_note_that_nobody_saw_stand_is_a_failure_where_no_message_may_come(studio):
+    """Show, if it stands all the same, brings the picture; the operator hears of it."""
+    result = await private_ask(studio)
+    note = await noted(studio, result)
+    await eventually(lambda: not studio.app.progress._edits)
+    await studio.app.ledger.run(
+        lambda conn: conn.execute(sa.update(schema.replies).values(note_stands=False))
+    )
+    studio.clock.move(120)
+    await finished_at_last(studio)
+    studio.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=1)
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "undeliverable"
+    await studio.member.click(note.message, label="Show")
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
 
 
 async def test_show_works_after_a_restart(studio):
