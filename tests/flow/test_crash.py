@@ -359,6 +359,7 @@ async def between_a_note_and_its_button(scene):
     assert shows(asked) == []
     third = await scene.start(ahead=14 * MINUTE)
     await asked.until(lambda: bool(shows(asked)), seconds=15)
+    await eventually(lambda: scene.replies[0]["note_stands"])
     await third.kill()
     done.set()
     await scene.start(ahead=16 * MINUTE)
