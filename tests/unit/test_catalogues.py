@@ -8,7 +8,7 @@ import pytest
 from babel.messages import Catalog, pofile
 
 from bot import i18n
-from bot.translator import OPTION
+from bot.i18n import OPTION
 from tests import catalogues
 from tests.catalogues import ROOT, forms
 
