@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.catalog import Complaint
-from bot.i18n import N_, _
+from bot.i18n import N_, Option, _
 
 
 class Permit(StrEnum):
@@ -83,7 +83,7 @@ def lacking(has: Iterable[Permit], *, private: bool, thread: bool) -> Complaint 
         problem,
         N_(
             "Nothing was started. A moderator can switch it on under Edit Channel → Permissions, "
-            "for the bot's role. With private: True you can ask here already."
+            "for the bot's role. With {private}: True you can ask here already."
         ),
-        values,
+        (*values, ("private", Option("private"))),
     )
