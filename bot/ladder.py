@@ -21,7 +21,7 @@ import structlog
 from bot.clock import Clock
 from bot.ledger import deliveries
 from bot.ledger.ledger import Ledger
-from bot.messenger import Messenger, Result, Shown
+from bot.messenger import Messenger, Result, Shown, Sought
 from bot.model import Reply, Rung, short_id
 from bot.render import Card
 
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 # Discord remembers a nonce for "a few minutes"; one of them is kept in hand.
 NONCE_LIFE = timedelta(minutes=2)
+# How long after the last try to send it a message may still come to stand.
+LATE = timedelta(minutes=3)
 # How far Discord's clock, by which messages are numbered, may be from ours.
 SKEW = timedelta(seconds=10)
 
@@ -70,13 +72,7 @@ class Ladder:
     async def _post(self, reply: Reply, card: Card, rung: Rung, channel_id: int) -> Shown:
         now = self._clock()
         if reply.rung is rung and not _nonce_lives(reply, now):
-            found = await self._messenger.find(
-                channel_id,
-                short_id(reply.jobs[0].id),
-                since=(reply.rung_at or reply.created_at) - SKEW,
-                # The waiting card may stand in the same place and holds the same short id.
-                besides=reply.target.message_id,
-            )
+            found = await self._messenger.find(_sought(reply, rung, channel_id))
             if found:
                 return Shown(Result.SHOWN, "it stood there already")
             if found is None:
@@ -98,3 +94,17 @@ class Ladder:
 
 def _nonce_lives(reply: Reply, now: datetime) -> bool:
     return reply.rung_at is not None and now - reply.rung_at < NONCE_LIFE
+
+
+def _sought(reply: Reply, rung: Rung, channel_id: int) -> Sought:
+    """The message that an earlier try by this rung may have sent."""
+    begun = reply.rung_at or reply.created_at
+    return Sought(
+        channel_id=channel_id,
+        marker=short_id(reply.jobs[0].id),
+        since=begun - SKEW,
+        until=begun + NONCE_LIFE + LATE + SKEW,
+        # The waiting card may stand in the same place and holds the same short id.
+        besides=reply.target.message_id,
+        direct=rung is Rung.DM or reply.target.guild_id is None,
+    )

@@ -11,7 +11,7 @@ second one from showing is the caller's business.
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,11 +21,11 @@ from typing import Any, Literal, TypeVar
 import aiohttp
 import discord
 import structlog
-import yarl
 from discord.http import MultipartParameters, handle_message_parameters
 from discord.webhook.async_ import async_context
 
 from bot import cards
+from bot.attachments import Media, media_of
 from bot.clock import Clock
 from bot.model import Target
 from bot.render import Card
@@ -39,7 +39,9 @@ FIRST_PAUSE = 0.5
 SECONDS = 90.0  # for one upload, which discord.py itself would give five minutes
 READ_SECONDS = 20.0  # for one download
 
-LOOK_AHEAD = 100  # messages that are searched for one of ours, from when it may have been sent
+# One of ours is looked for among the messages written since it may have been sent.
+LOOK_AHEAD = 100  # messages to a page, the most that Discord gives
+LOOK_PAGES = 10
 
 # Discord's codes (developer documentation, "Opcodes and status codes").
 MESSAGE_GONE = {10008}
@@ -77,12 +79,20 @@ class Spinner:
     private: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A file in a message: its fresh address, signed for about a day, and its name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """A message of ours that holds `marker` and was sent between these times, if at all.
 
-    url: str
-    filename: str
+    `besides` is an older one that stands there and may hold it too. `direct`: these are direct
+    messages, which can always be read.
+    """
+
+    channel_id: int
+    marker: str
+    since: datetime
+    until: datetime
+    besides: int | None
+    direct: bool
 
 
 class Messenger:
@@ -118,14 +128,9 @@ class Messenger:
         """The channel of direct messages with a person, or why there is none."""
         return await self._scoped(self._direct_channel(user_id))
 
-    async def find(
-        self, channel_id: int, marker: str, *, since: datetime, besides: int | None
-    ) -> bool | None:
-        """Whether a message of ours there holds `marker`; None where we may not look.
-
-        Only what was posted since then counts, and not the message `besides`.
-        """
-        return await self._scoped(self._find(channel_id, marker, since, besides))
+    async def find(self, sought: Sought) -> bool | None:
+        """Whether a message of ours was sent; None where that cannot be told."""
+        return await self._scoped(self._find(sought))
 
     async def delete(self, target: Target) -> None:
         """Remove the reply's message if that is possible; what is in the way is only logged."""
@@ -233,22 +238,32 @@ class Messenger:
         shown = await self._attempts(opening, ATTEMPTS)
         return found[0] if found else shown
 
-    async def _find(
-        self, channel_id: int, marker: str, since: datetime, besides: int | None
-    ) -> bool | None:
-        client = self._bound()
-        after = discord.utils.time_snowflake(since)
+    async def _find(self, sought: Sought) -> bool | None:
+        http = self._bound().http
+        after, last = map(discord.utils.time_snowflake, (sought.since, sought.until))
+        readable = sought.direct
         try:
             async with asyncio.timeout(SECONDS):
-                found = await client.http.logs_from(channel_id, LOOK_AHEAD, after=after)
+                for _ in range(LOOK_PAGES):
+                    found = await http.logs_from(sought.channel_id, LOOK_AHEAD, after=after)
+                    if any(self._is(each, sought) for each in found):
+                        return True
+                    if not found and not readable:
+                        # So does a channel answer where the bot lacks Read Message History.
+                        await http.get_message(sought.channel_id, sought.besides or 0)
+                    after, readable = max((int(each["id"]) for each in found), default=after), True
+                    if len(found) < LOOK_AHEAD or after > last:
+                        return False
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("messenger.cannot_look", cause=str(error))
             return None
-        return any(
-            marker in str(message.get("components"))
-            for message in found
-            if int(message["author"]["id"]) == self._own_id() and int(message["id"]) != besides
-        )
+        log.warning("messenger.looked_in_vain", pages=LOOK_PAGES)
+        return None
+
+    def _is(self, message: Mapping[str, Any], sought: Sought) -> bool:
+        own = int(message["author"]["id"]) == self._own_id()
+        new = int(message["id"]) != sought.besides
+        return own and new and sought.marker in str(message.get("components"))
 
     async def _delete(self, target: Target) -> None:
         client = self._bound()
@@ -369,25 +384,3 @@ def judge(error: discord.HTTPException) -> Shown:
     if error.status in (429, 500, 502, 503, 504):
         return Shown(Result.LATER, trouble)
     return Shown(Result.NOWHERE, trouble)
-
-
-def media_of(message: Mapping[str, Any]) -> tuple[Media, ...]:
-    """The files of a message object, whether they are attached or shown by a component."""
-    shown = [*_shown(message.get("components") or ())]
-    named = [(each["url"], each["filename"]) for each in message.get("attachments") or ()]
-    named += [(url, yarl.URL(url, encoded=True).name) for url in shown]
-    # One file may stand in both; the first address is as good as the second.
-    by_name = {filename: url for url, filename in reversed(named)}
-    return tuple(Media(url=url, filename=filename) for filename, url in by_name.items())
-
-
-def _shown(components: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The addresses of what components show, wherever they are nested."""
-    for component in components:
-        for item in (component, *component.get("items", ())):
-            url = (item.get("media") or {}).get("url") or ""
-            if url.startswith("http"):
-                yield url
-        yield from _shown(component.get("components") or ())
-        if "accessory" in component:
-            yield from _shown([component["accessory"]])

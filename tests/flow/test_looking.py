@@ -1,0 +1,121 @@
+"""How a message that may have been sent is looked for, on the stand-in with real sockets.
+
+The simulated Discord of the other tests knows no nonces, and refuses to tell of a channel whose
+past the bot may not read; Discord says of such a one that it is empty.
+"""
+
+import pytest
+
+from bot import messenger
+from sandbox import painter
+from sandbox.wirecord import asking, faults, multipart
+from tests.flow import wired
+from tests.flow.studio import eventually
+from tests.flow.wired import galleries
+
+SAY = "POST /channels/*/messages"
+LOOK = "GET /channels/{channel}/messages"
+FORGOTTEN = 400  # seconds after which Discord knows no nonce any more
+
+
+@pytest.fixture
+async def desk(tmp_path, monkeypatch):
+    monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
+    monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
+    async with wired.opened(tmp_path) as opened:
+        opened.discord.fault(faults.refuse(403, code=50001), on="PATCH *", times=100)
+        yield opened
+
+
+async def made(desk, *, private=False, **how):
+    """An ask whose picture is made and can be shown by no edit."""
+    options = {"prompt": "a red fox", "private": private}
+    asked = await desk.discord.command("imagine", options, **how)
+    await asked.acknowledged()
+    await eventually(desk.idle)
+    while await desk.app.submitter.step():
+        pass
+    for _ in range(60):
+        await desk.hiapi.settle()
+        await desk.app.tracker.step()
+        if (await desk.reply(asked)).settled:
+            return asked
+        desk.clock.move(1)
+    raise AssertionError("still under way after a minute")
+
+
+def chat(desk, asked, count):
+    """Other things that are said there now."""
+    for number in range(count):
+        body = multipart.Body({"content": f"line {number}"})
+        desk.discord.messages.post(asked.message.channel, body, limit=0, how="channel")
+
+
+def pictures(desk, channel_id):
+    return [each for each in desk.discord.messages.all(channel_id) if galleries(each)]
+
+
+async def lost(desk, *, sent):
+    """A round in which the answer to the new message is lost, or the message itself."""
+    desk.discord.fault(faults.HangUp(after=sent), on=SAY)
+    await desk.app.deliverer.step()
+
+
+async def later(desk, asked):
+    """The next round, when Discord has forgotten the nonce; what the ledger says then."""
+    desk.clock.move(FORGOTTEN)
+    await desk.app.deliverer.step()
+    return await desk.reply(asked)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_behind_a_page_of_other_messages_it_is_found_or_known_to_be_missing(desk, sent):
+    asked = await made(desk)
+    chat(desk, asked, 150)
+    await lost(desk, sent=sent)
+    assert (await later(desk, asked)).delivery == "delivered"
+    assert len(pictures(desk, asked.message.channel.id)) == 1
+
+
+async def test_what_was_said_long_after_is_not_read(desk):
+    asked = await made(desk)
+    await lost(desk, sent=False)
+    desk.clock.move(3600)
+    chat(desk, asked, 100 * (messenger.LOOK_PAGES + 1))
+    assert (await later(desk, asked)).delivery == "delivered"
+    assert len(pictures(desk, asked.message.channel.id)) == 1
+    assert desk.discord.log.routes[LOOK] == 1
+
+
+async def test_a_look_ends_and_nothing_is_repeated_on_a_guess(desk):
+    asked = await made(desk)
+    chat(desk, asked, 100 * messenger.LOOK_PAGES)
+    await lost(desk, sent=True)
+    assert (await later(desk, asked)).delivery == "undeliverable"
+    assert len(pictures(desk, asked.message.channel.id)) == 1
+
+
+async def test_a_channel_whose_past_may_not_be_read_only_looks_empty(desk):
+    asked = await made(desk)
+    asked.message.channel.history = False
+    await lost(desk, sent=True)
+    assert (await later(desk, asked)).delivery == "undeliverable"
+    assert len(pictures(desk, asked.message.channel.id)) == 1
+
+
+@pytest.mark.parametrize("guild", [{}, {"guild": None}], ids=["server", "direct"])
+async def test_where_it_may_be_read_an_empty_channel_is_empty(desk, guild):
+    asked = await made(desk, **guild)
+    await lost(desk, sent=False)
+    assert (await later(desk, asked)).delivery == "delivered"
+    assert len(pictures(desk, asked.message.channel.id)) == 1
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_direct_messages_can_always_be_read(desk, sent):
+    asked = await made(desk, private=True)
+    desk.clock.move(16 * 60)
+    await lost(desk, sent=sent)
+    assert (await later(desk, asked)).delivery == "delivered"
+    assert len(pictures(desk, desk.discord.places.direct(asking.USER).id)) == 1
+    assert pictures(desk, asked.message.channel.id) == []
