@@ -10,10 +10,12 @@ a card.
 
 Edits may be repeated, so nothing is written before one. A new message may not: the rung is
 written down first, and whoever comes back after a crash sends again only while Discord still
-knows the nonce, or after looking for the message where that is possible. A private card never
-takes the channel. A message that somebody deleted is not posted again by any route.
+knows the nonce, or after looking for the message where that is possible; a look that fails for a
+moment is repeated later. A private card never takes the channel. A message that somebody deleted
+is not posted again by any route.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -73,12 +75,10 @@ class Ladder:
         now = self._clock()
         if reply.rung is rung and not _nonce_lives(reply, now):
             found = await self._messenger.find(_sought(reply, rung, channel_id))
+            if isinstance(found, Shown):
+                return replace(found, trouble=f"it may have been sent already: {found.trouble}")
             if found:
                 return Shown(Result.SHOWN, "it stood there already")
-            if found is None:
-                return Shown(
-                    Result.NOWHERE, "it may have been sent, and the bot may not look: not repeated"
-                )
         if reply.rung is not rung or not _nonce_lives(reply, now):
             written = await self._ledger.run(
                 deliveries.step_on, reply.id, worker=self._worker, rung=rung, now=now

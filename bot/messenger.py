@@ -128,8 +128,8 @@ class Messenger:
         """The channel of direct messages with a person, or why there is none."""
         return await self._scoped(self._direct_channel(user_id))
 
-    async def find(self, sought: Sought) -> bool | None:
-        """Whether a message of ours was sent; None where that cannot be told."""
+    async def find(self, sought: Sought) -> bool | Shown:
+        """Whether a message of ours was sent, or why that cannot be told."""
         return await self._scoped(self._find(sought))
 
     async def delete(self, target: Target) -> None:
@@ -238,27 +238,30 @@ class Messenger:
         shown = await self._attempts(opening, ATTEMPTS)
         return found[0] if found else shown
 
-    async def _find(self, sought: Sought) -> bool | None:
+    async def _find(self, sought: Sought) -> bool | Shown:
+        told: list[bool | Shown] = []
+
+        async def looking() -> None:
+            told.append(await self._look(sought))
+
+        shown = await self._attempts(looking, ATTEMPTS)
+        return told[0] if told else shown
+
+    async def _look(self, sought: Sought) -> bool | Shown:
         http = self._bound().http
         after, last = map(discord.utils.time_snowflake, (sought.since, sought.until))
         readable = sought.direct
-        try:
-            async with asyncio.timeout(SECONDS):
-                for _ in range(LOOK_PAGES):
-                    found = await http.logs_from(sought.channel_id, LOOK_AHEAD, after=after)
-                    if any(self._is(each, sought) for each in found):
-                        return True
-                    if not found and not readable:
-                        # So does a channel answer where the bot lacks Read Message History.
-                        await http.get_message(sought.channel_id, sought.besides or 0)
-                    after, readable = max((int(each["id"]) for each in found), default=after), True
-                    if len(found) < LOOK_AHEAD or after > last:
-                        return False
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("messenger.cannot_look", cause=str(error))
-            return None
-        log.warning("messenger.looked_in_vain", pages=LOOK_PAGES)
-        return None
+        for _ in range(LOOK_PAGES):
+            found = await http.logs_from(sought.channel_id, LOOK_AHEAD, after=after)
+            if any(self._is(each, sought) for each in found):
+                return True
+            if not found and not readable:
+                # So does a channel answer where the bot lacks Read Message History.
+                await http.get_message(sought.channel_id, sought.besides or 0)
+            after, readable = max((int(each["id"]) for each in found), default=after), True
+            if len(found) < LOOK_AHEAD or after > last:
+                return False
+        return Shown(Result.NOWHERE, "more was written there than is read")
 
     def _is(self, message: Mapping[str, Any], sought: Sought) -> bool:
         own = int(message["author"]["id"]) == self._own_id()

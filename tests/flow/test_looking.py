@@ -119,3 +119,28 @@ async def test_direct_messages_can_always_be_read(desk, sent):
     assert (await later(desk, asked)).delivery == "delivered"
     assert len(pictures(desk, desk.discord.places.direct(asking.USER).id)) == 1
     assert pictures(desk, asked.message.channel.id) == []
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [faults.broken(), faults.banned(), faults.Reset(), faults.HangUp()],
+    ids=["503", "429", "reset", "hangup"],
+)
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_look_that_fails_is_repeated_and_ends_nothing(desk, trouble, sent):
+    asked = await made(desk)
+    await lost(desk, sent=sent)
+    planted = desk.discord.fault(trouble, on=LOOK, times=1000)
+    assert (await later(desk, asked)).delivery == "open"
+    planted.lift()
+    assert (await later(desk, asked)).delivery == "delivered"
+    assert len(pictures(desk, asked.message.channel.id)) == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 0), (403, 50001), (404, 10003)])
+async def test_where_it_may_not_look_it_sends_nothing_again(desk, status, code):
+    asked = await made(desk)
+    await lost(desk, sent=True)
+    desk.discord.fault(faults.refuse(status, code=code), on=LOOK, times=100)
+    assert (await later(desk, asked)).delivery == "undeliverable"
+    assert len(pictures(desk, asked.message.channel.id)) == 1
