@@ -43,23 +43,32 @@ READ_SECONDS = 20.0  # for one download
 LOOK_AHEAD = 100  # messages to a page, the most that Discord gives
 LOOK_PAGES = 10
 
-# Discord's codes (developer documentation, "Opcodes and status codes").
-MESSAGE_GONE = {10008}
-TOO_LARGE = {40005, 50045}
-OBJECTIONABLE = {200000, 240000}
-BAD_FORM = {50035}
-
 
 class Result(StrEnum):
     """What became of an attempt to show a card."""
 
     SHOWN = "shown"
     TOO_LARGE = "too_large"  # make the files smaller and come again
+    NO_FILES = "no_files"  # Discord takes none there: link instead
     OBJECTIONABLE = "objectionable"  # AutoMod took offence at the words: leave them out
     REFUSED = "refused"  # Discord finds the card ill-formed: send a simpler one
     GONE = "gone"  # the message was deleted: never post it again
     NOWHERE = "nowhere"  # no route is left
     LATER = "later"  # Discord is out of order: come again
+
+
+# What Discord's codes mean for a reply (developer documentation, "Opcodes and status codes"), and
+# what the status does where the code says nothing.
+CODES = {
+    10008: Result.GONE,
+    40005: Result.TOO_LARGE,
+    50035: Result.REFUSED,
+    50045: Result.TOO_LARGE,
+    200000: Result.OBJECTIONABLE,
+    240000: Result.OBJECTIONABLE,
+    400001: Result.NO_FILES,
+}
+STATUSES = {413: Result.TOO_LARGE} | dict.fromkeys((429, 500, 502, 503, 504), Result.LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,16 +383,9 @@ def _form(card: Card, *, nonce: str | None = None) -> Iterator[MultipartParamete
 
 
 def judge(error: discord.HTTPException) -> Shown:
-    """What a refusal by Discord means for a reply (developer documentation, error codes)."""
+    """What a refusal by Discord means for a reply."""
+    meant = CODES.get(error.code) or STATUSES.get(error.status, Result.NOWHERE)
     trouble = f"Discord answered {error.status} (code {error.code})"
-    if error.code in MESSAGE_GONE:
-        return Shown(Result.GONE, trouble)
-    if error.status == 413 or error.code in TOO_LARGE:  # noqa: PLR2004
-        return Shown(Result.TOO_LARGE, trouble)
-    if error.code in OBJECTIONABLE:
-        return Shown(Result.OBJECTIONABLE, trouble)
-    if error.code in BAD_FORM:
-        return Shown(Result.REFUSED, f"{trouble}: {error.text[:500]}")
-    if error.status in (429, 500, 502, 503, 504):
-        return Shown(Result.LATER, trouble)
-    return Shown(Result.NOWHERE, trouble)
+    if meant is Result.REFUSED:
+        trouble += f": {error.text[:500]}"
+    return Shown(meant, trouble)

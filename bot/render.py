@@ -273,20 +273,27 @@ def linked(
     reply: Reply,
     links: tuple[str, ...],
     *,
+    too_large: bool = True,
     catalog: Catalog = _MODELS,
     parent: Reply | None = None,
 ) -> Card:
-    """The final card where Discord takes no file of any size: where the pictures can be fetched."""
+    """The final card where Discord takes no file: where the pictures can be fetched.
+
+    `too_large`: because of their size, so that smaller ones would be taken.
+    """
     with i18n.use(reply.target.locale):
+        links = _fitting(links)
+        heading = _("Your picture is too large for Discord")
+        if links and not too_large:
+            heading = _("Here is your picture") if len(links) == 1 else _("Here are your pictures")
+        notes = tuple(
+            _("[The original]({link}) is there for a few days.").format(link=link) for link in links
+        )
         return _card(
             reply,
             tone=Tone.FINISHED,
-            heading=_("Your picture is too large for Discord"),
-            notes=tuple(
-                _("[The original]({link}) is there for a few days.").format(link=link)
-                for link in _fitting(links)
-            )
-            or (_("Ask for it again at a lower resolution."),),
+            heading=heading,
+            notes=notes or (_("Ask for it again at a lower resolution."),),
             rows=presses.under_links(reply, catalog),
             lineage=_lineage(reply, parent),
         )

@@ -36,6 +36,7 @@ class Channel:
     recipient: int | None = None  # of a DM; a "private" one without is a group
     present: bool = True  # whether the bot itself is there
     history: bool = True  # whether the bot may read what was said there
+    files: bool = True  # whether Discord takes any for this server
 
     def view(self) -> dict[str, Any]:
         """The channel object of an interaction or of the channel's route."""

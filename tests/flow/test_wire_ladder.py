@@ -1,12 +1,12 @@
-"""How a message that may have been sent is looked for, on the stand-in with real sockets.
+"""How a finished card reaches its person where only the stand-in with real sockets can tell.
 
-The simulated Discord of the other tests knows no nonces, and refuses to tell of a channel whose
-past the bot may not read; Discord says of such a one that it is empty.
+The simulated Discord of `test_ladder` knows no nonces, takes every file, and refuses to tell of a
+channel whose past the bot may not read; Discord says of such a one that it is empty.
 """
 
 import pytest
 
-from bot import messenger
+from bot import delivery, messenger
 from sandbox import painter
 from sandbox.wirecord import asking, faults, multipart
 from tests.flow import wired
@@ -19,16 +19,22 @@ FORGOTTEN = 400  # seconds after which Discord knows no nonce any more
 
 
 @pytest.fixture
-async def desk(tmp_path, monkeypatch):
+async def world(tmp_path, monkeypatch):
     monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
     async with wired.opened(tmp_path) as opened:
-        opened.discord.fault(faults.refuse(403, code=50001), on="PATCH *", times=100)
         yield opened
 
 
+@pytest.fixture
+async def desk(world):
+    """Where nothing can be shown by an edit."""
+    world.discord.fault(faults.refuse(403, code=50001), on="PATCH *", times=100)
+    return world
+
+
 async def made(desk, *, private=False, **how):
-    """An ask whose picture is made and can be shown by no edit."""
+    """An ask whose picture is made and waits to be shown."""
     options = {"prompt": "a red fox", "private": private}
     asked = await desk.discord.command("imagine", options, **how)
     await asked.acknowledged()
@@ -66,6 +72,9 @@ async def later(desk, asked):
     desk.clock.move(FORGOTTEN)
     await desk.app.deliverer.step()
     return await desk.reply(asked)
+
+
+# --- a message that may have been sent ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sent", [True, False])
@@ -144,3 +153,30 @@ async def test_where_it_may_not_look_it_sends_nothing_again(desk, status, code):
     desk.discord.fault(faults.refuse(status, code=code), on=LOOK, times=100)
     assert (await later(desk, asked)).delivery == "undeliverable"
     assert len(pictures(desk, asked.message.channel.id)) == 1
+
+
+# --- servers that take no files -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("private", [False, True])
+async def test_where_discord_takes_no_files_the_picture_is_linked(
+    world, monkeypatch, private, late
+):
+    # The stand-in has no address that a card may hold: that takes https.
+    monkeypatch.setattr(delivery, "_link", lambda job: job.outcome.pictures[0].url)
+    asked = await made(world, private=private)
+    asked.message.channel.files = False
+    if late:
+        world.clock.move(16 * 60)
+    await world.app.deliverer.step()
+    assert (await world.reply(asked)).delivery == "delivered"
+    direct = world.discord.messages.all(world.discord.places.direct(asking.USER).id)
+    if private and late:  # nothing but a direct message is left, which takes files
+        assert [len(galleries(each)) for each in direct] == [1]
+        return
+    [job] = (await world.reply(asked)).jobs
+    assert asked.message.text.startswith("### Here is your picture")
+    assert f"[The original]({job.outcome.pictures[0].url})" in asked.message.text
+    assert direct == []
+    assert world.discord.messages.all(asked.message.channel.id) == [asked.message]
