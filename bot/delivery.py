@@ -161,10 +161,7 @@ class Deliverer:
         if shown.result is not Result.REFUSED:
             return shown
         log.error("reply.simple_card_refused", cause=shown.trouble)
-        shown = await self._ladder.post_anew(reply, card.simple())
-        if shown.result is Result.SHOWN:
-            await self._messenger.delete(reply.target)
-        return shown
+        return await self._ladder.post_anew(reply, card.simple())
 
     async def _fetch_all(self, reply: Reply) -> tuple[dict[str, bytes], dict[str, Code]]:
         """The first picture of each job that has one, by job id; and why others have none."""

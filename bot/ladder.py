@@ -12,7 +12,7 @@ Edits may be repeated, so nothing is written before one. A new message may not: 
 written down first, and whoever comes back after a crash sends again only while Discord still
 knows the nonce, or after looking for the message where that is possible; a look that fails for a
 moment is repeated later. A private card never takes the channel. A message that somebody deleted
-is not posted again by any route.
+is not posted again by any route. Whatever ends with a new message ends with the waiting card's end.
 """
 
 from dataclasses import replace
@@ -59,7 +59,16 @@ class Ladder:
         return await self.post_anew(reply, card)
 
     async def post_anew(self, reply: Reply, card: Card) -> Shown:
-        """Show the card as a new message: in the channel if it is public, else directly."""
+        """Show the card as a new message: in the channel if it is public, else directly.
+
+        What waited for it until then goes.
+        """
+        shown = await self._send(reply, card)
+        if shown.result is Result.SHOWN:
+            await self._messenger.delete(reply.target)
+        return shown
+
+    async def _send(self, reply: Reply, card: Card) -> Shown:
         public = reply.target.present and not reply.target.private
         if public and reply.rung is not Rung.DM:
             shown = await self._post(reply, card, Rung.CHANNEL, reply.target.channel_id)

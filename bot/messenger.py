@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import aiohttp
@@ -31,6 +32,7 @@ from bot.model import Target
 from bot.render import Card
 
 T = TypeVar("T")
+Call = Callable[[], Awaitable[int | None]]  # gives the id of a new message
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +125,11 @@ class Messenger:
 
     async def edit(self, target: Target, card: Card, *, attempts: int = ATTEMPTS) -> Shown:
         """Turn the reply into this card: by its token while that lives, else as the bot."""
-        return await self._scoped(self._edit(target, card, attempts))
+        by_token, by_bot = (
+            partial(self._by_token, target, card),
+            partial(self._by_bot, target, card),
+        )
+        return await self._scoped(self._reach(target, by_token, by_bot, attempts))
 
     async def post(self, channel_id: int, card: Card, *, nonce: str) -> Shown:
         """Send the card as a new message of the bot, once."""
@@ -173,18 +179,20 @@ class Messenger:
         # Every call into discord.py runs in the context that `bind` captured; see there.
         return await asyncio.create_task(work, context=self._scope.copy())
 
-    async def _edit(self, target: Target, card: Card, attempts: int) -> Shown:
-        shown = Shown(Result.NOWHERE, "the token is dead and the bot may not edit here itself")
+    async def _reach(
+        self, target: Target, by_token: Call, by_bot: Call, attempts: int = ATTEMPTS
+    ) -> Shown:
+        shown = Shown(Result.NOWHERE, "the token is dead and the bot may do nothing here itself")
         if target.token_lives(self._clock()):
-            shown = await self._attempts(lambda: self._by_token(target, card), attempts)
+            shown = await self._attempts(by_token, attempts)
             if shown.result is not Result.NOWHERE:
                 return shown
         # A private message can only be reached through its token.
         if target.present and not target.private and target.message_id is not None:
-            return await self._attempts(lambda: self._by_bot(target, card), attempts)
+            return await self._attempts(by_bot, attempts)
         return shown
 
-    async def _attempts(self, call: Callable[[], Awaitable[int | None]], attempts: int) -> Shown:
+    async def _attempts(self, call: Call, attempts: int) -> Shown:
         pause = FIRST_PAUSE
         for attempt in range(1, attempts + 1):
             try:
@@ -211,9 +219,7 @@ class Messenger:
             await async_context.get().edit_original_interaction_response(
                 target.application_id,
                 target.token or "",
-                session=_session(client),
-                proxy=client.http.proxy,
-                proxy_auth=client.http.proxy_auth,
+                **_connection(client),
                 payload=form.payload,
                 multipart=form.multipart,
                 files=form.files,
@@ -279,20 +285,17 @@ class Messenger:
 
     async def _delete(self, target: Target) -> None:
         client = self._bound()
-        try:
-            async with asyncio.timeout(SECONDS):
-                if target.token_lives(self._clock()):
-                    await async_context.get().delete_original_interaction_response(
-                        target.application_id,
-                        target.token or "",
-                        session=_session(client),
-                        proxy=client.http.proxy,
-                        proxy_auth=client.http.proxy_auth,
-                    )
-                elif target.message_id is not None:
-                    await client.http.delete_message(target.channel_id, target.message_id)
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("messenger.not_deleted", cause=str(error))
+        shown = await self._reach(
+            target,
+            lambda: async_context.get().delete_original_interaction_response(
+                target.application_id,
+                target.token or "",
+                **_connection(client),
+            ),
+            lambda: client.http.delete_message(target.channel_id, target.message_id or 0),
+        )
+        if shown.result not in (Result.SHOWN, Result.GONE):
+            log.warning("messenger.not_deleted", cause=shown.trouble)
 
     async def _stands(self, target: Target) -> bool | None:
         if target.message_id is None or not target.present:
@@ -313,9 +316,7 @@ class Messenger:
                 answer = await async_context.get().get_original_interaction_response(
                     target.application_id,
                     target.token or "",
-                    session=_session(client),
-                    proxy=client.http.proxy,
-                    proxy_auth=client.http.proxy_auth,
+                    **_connection(client),
                 )
         except discord.HTTPException as error:
             if error.code in (10015, 10062, 10008):
@@ -354,10 +355,10 @@ class Messenger:
         return self._client
 
 
-def _session(client: discord.Client) -> aiohttp.ClientSession:
-    """The session of discord.py's own client: its connections, its limits, its end."""
-    session: aiohttp.ClientSession = client.http._HTTPClient__session  # type: ignore[attr-defined]  # noqa: SLF001
-    return session
+def _connection(client: discord.Client) -> dict[str, Any]:
+    """How discord.py's own client connects: its session with its limits and its end, its proxy."""
+    session = client.http._HTTPClient__session  # type: ignore[attr-defined]  # noqa: SLF001
+    return {"session": session, "proxy": client.http.proxy, "proxy_auth": client.http.proxy_auth}
 
 
 @contextmanager

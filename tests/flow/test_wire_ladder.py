@@ -155,6 +155,46 @@ async def test_where_it_may_not_look_it_sends_nothing_again(desk, status, code):
     assert len(pictures(desk, asked.message.channel.id)) == 1
 
 
+# --- the waiting card of what came as a new message -----------------------------------------------
+
+
+@pytest.mark.parametrize("pause", [10, FORGOTTEN])
+@pytest.mark.parametrize("private", [False, True])
+async def test_where_the_answer_to_a_new_message_was_lost_the_waiting_card_goes_too(
+    world, private, pause
+):
+    asked = await made(world, private=private)
+    world.discord.fault(faults.refuse(400, code=50035), on="PATCH *", times=2)
+    await lost(world, sent=True)
+    waiting = asked.message
+    assert not waiting.deleted
+    world.clock.move(pause)
+    await world.app.deliverer.step()
+    assert (await world.reply(asked)).delivery == "delivered"
+    direct = world.discord.places.direct(asking.USER)
+    [posted] = world.discord.messages.all(direct.id if private else waiting.channel.id)
+    assert len(galleries(posted)) == 1
+    assert waiting.deleted
+
+
+async def test_a_card_that_can_be_edited_no_more_goes_when_the_picture_came_elsewhere(desk):
+    asked = await made(desk)
+    desk.clock.move(16 * 60)
+    desk.discord.fault(faults.broken(), on="DELETE /channels/*")
+    await desk.app.deliverer.step()
+    assert (await desk.reply(asked)).delivery == "delivered"
+    [posted] = desk.discord.messages.all(asked.message.channel.id)
+    assert len(galleries(posted)) == 1
+
+
+async def test_nothing_asks_discord_to_delete_what_nobody_can_reach(desk):
+    asked = await made(desk, private=True)
+    desk.clock.move(16 * 60)
+    await desk.app.deliverer.step()
+    assert (await desk.reply(asked)).delivery == "delivered"
+    assert not [each for each in desk.discord.log.requests if each.route.startswith("DELETE")]
+
+
 # --- servers that take no files -------------------------------------------------------------------
 
 
