@@ -144,10 +144,11 @@ class Deliverer:
             log.warning("reply.linked", cause=shown.trouble)
             card = self._linked(reply, parent, too_large=shown.result is Result.TOO_LARGE)
             shown = await self._ladder.climb(reply, card)
-        if shown.result is Result.OBJECTIONABLE:
-            log.warning("reply.objectionable", cause=shown.trouble)
-            card = card.quiet()
-            shown = await self._ladder.climb(reply, card)
+        for lessened in (Card.quiet, Card.simple):
+            if shown.result is Result.OBJECTIONABLE:
+                log.warning("reply.objectionable", cause=shown.trouble)
+                card = lessened(card)
+                shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
         for job_id, data in found.items():  # nobody waits for it: the card stands already

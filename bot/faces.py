@@ -3,10 +3,13 @@
 It owns what is left of a card where Discord objects; it never chooses a word.
 """
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.presses import Row
+
+_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
 
 
 class Tone(StrEnum):
@@ -48,9 +51,11 @@ class Card:
     made_from_title: str = ""
 
     def quiet(self) -> "Card":
-        """The same without a word of the person's: what is left when AutoMod objects."""
+        """The same without a word of the person's or a link: what is left when AutoMod objects."""
         shots = tuple(replace(shot, alt="") for shot in self.shots)
-        return replace(self, prompt=None, shots=shots)
+        notes = tuple(_LINK.sub(r"\1", note) for note in self.notes)
+        lineage = self.lineage and _LINK.sub(r"\1", self.lineage)
+        return replace(self, prompt=None, shots=shots, notes=notes, lineage=lineage)
 
     def simple(self) -> "Card":
         """The least that shows the pictures: what is left when Discord refuses the card."""

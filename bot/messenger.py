@@ -52,7 +52,7 @@ class Result(StrEnum):
     SHOWN = "shown"
     TOO_LARGE = "too_large"  # make the files smaller and come again
     NO_FILES = "no_files"  # Discord takes none there: link instead
-    OBJECTIONABLE = "objectionable"  # AutoMod took offence at the words: leave them out
+    OBJECTIONABLE = "objectionable"  # AutoMod took offence: leave out what is not needed
     REFUSED = "refused"  # Discord finds the card ill-formed: send a simpler one
     GONE = "gone"  # the message was deleted: never post it again
     NOWHERE = "nowhere"  # no route is left

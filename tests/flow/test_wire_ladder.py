@@ -220,3 +220,41 @@ async def test_where_discord_takes_no_files_the_picture_is_linked(
     assert f"[The original]({job.outcome.pictures[0].url})" in asked.message.text
     assert direct == []
     assert world.discord.messages.all(asked.message.channel.id) == [asked.message]
+
+
+# --- servers whose AutoMod objects ----------------------------------------------------------------
+
+
+async def test_where_automod_blocks_links_what_was_made_from_a_picture_comes(world):
+    first = await world.command("imagine", {"prompt": "a red fox"})
+    first.message.channel.forbids = "https://"
+    for verb in ("again", "2k"):
+        asked = await world.press(first.message, verb)
+        assert (await world.reply(asked)).delivery == "delivered"
+        assert len(galleries(asked.message)) == 1
+        # All that can be pressed on it still is there.
+        verbs = [each.split(":")[1] for each in asked.message.custom_ids]
+        assert {"edit", "original", "delete"} <= set(verbs)
+
+
+@pytest.mark.parametrize("takes", ["smaller", "nothing"])
+async def test_where_automod_blocks_links_a_large_picture_comes_without(world, monkeypatch, takes):
+    monkeypatch.setattr(delivery, "_link", lambda _job: "https://cdn.example/x.png")
+    asked = await made(world)
+    asked.message.channel.forbids = "https://"
+    asked.message.channel.files = takes == "smaller"
+    world.discord.fault(faults.refuse(413, code=40005), on="PATCH *")
+    await world.app.deliverer.step()
+    assert (await world.reply(asked)).delivery == "delivered"
+    assert len(galleries(asked.message)) == (takes == "smaller")
+    assert "The original is there for a few days." in asked.message.text
+    assert any(each.startswith("job:original:") for each in asked.message.custom_ids)
+
+
+async def test_what_automod_blocks_twice_comes_with_nothing_but_the_picture(world):
+    asked = await made(world)
+    asked.message.channel.forbids = "<@"
+    await world.app.deliverer.step()
+    assert (await world.reply(asked)).delivery == "delivered"
+    assert len(galleries(asked.message)) == 1
+    assert asked.message.custom_ids == []
