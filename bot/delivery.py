@@ -143,13 +143,15 @@ class Deliverer:
             log.warning("reply.too_large", size=largest, cause=shown.trouble)
             card = await self._card(reply, found, lost, parent, limit=min(limit, largest) // 2)
             shown = await self._ladder.climb(reply, card)
-            if shown.result is Result.TOO_LARGE:
-                card = self._linked(reply, parent)
-                shown = await self._ladder.climb(reply, card)
-        if shown.result is Result.OBJECTIONABLE:
-            log.warning("reply.objectionable", cause=shown.trouble)
-            card = card.quiet()
+        if shown.result in (Result.TOO_LARGE, Result.NO_FILES) and card.shots:
+            log.warning("reply.linked", cause=shown.trouble)
+            card = self._linked(reply, parent, too_large=shown.result is Result.TOO_LARGE)
             shown = await self._ladder.climb(reply, card)
+        for lessened in (Card.quiet, Card.simple):
+            if shown.result is Result.OBJECTIONABLE:
+                log.warning("reply.objectionable", cause=shown.trouble)
+                card = lessened(card)
+                shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
         for job_id, data in found.items():  # nobody waits for it: the card stands already
@@ -176,10 +178,7 @@ class Deliverer:
         if shown.result is not Result.REFUSED:
             return shown
         log.error("reply.simple_card_refused", cause=shown.trouble)
-        shown = await self._ladder.post_anew(reply, card.simple())
-        if shown.result is Result.SHOWN:
-            await self._messenger.delete(reply.target)
-        return shown
+        return await self._ladder.post_anew(reply, card.simple())
 
     async def _fetch_all(self, reply: Reply) -> tuple[dict[str, bytes], dict[str, Code]]:
         """The first picture of each job that has one, by job id; and why others have none."""
@@ -254,8 +253,10 @@ class Deliverer:
         }
         return render.finished(reply, shots, lost=lost, catalog=self._catalog, parent=parent)
 
-    def _linked(self, reply: Reply, parent: Reply | None) -> Card:
-        return render.linked(reply, _links(reply), catalog=self._catalog, parent=parent)
+    def _linked(self, reply: Reply, parent: Reply | None, *, too_large: bool = True) -> Card:
+        return render.linked(
+            reply, _links(reply), too_large=too_large, catalog=self._catalog, parent=parent
+        )
 
     async def _fitted(self, pictures: list[bytes], *, limit: int) -> list[images.Fitted]:
         """The pictures within their limits; most are so already, and wait for no large one."""

@@ -7,7 +7,8 @@ An answer stands by its token for 15 minutes, whatever the bot may do; the files
 Files all the same. A public answer that comes later is the bot's own edit or message, for which it
 must see the channel and write there. So all of these are asked for before anything is spent: a
 picture may be late, and would then have been paid for and not be shown. Whether Discord lets a
-private answer have files without Attach Files is not documented; it is taken to refuse.
+private answer have files without Attach Files is not documented; it is taken to refuse. Read
+Message History is not asked for: without it only what may have been sent already is not repeated.
 """
 
 from collections.abc import Iterable
