@@ -24,7 +24,7 @@ from bot.ledger import deliveries, leases, verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.privacy import ANONYMOUS
 from bot.messenger import Messenger, Result, Shown
-from bot.model import Delivery, Job, Reply, picture_name
+from bot.model import TOKEN_MARGIN, Delivery, Job, Reply, picture_name
 from bot.pickup import Fetched, Pickup
 from bot.references import References
 from bot.render import Card, Shot
@@ -39,6 +39,9 @@ RENEW_EVERY = LEASE / 3
 REQUEST_BYTES = 24 * 1024 * 1024
 FIRST_POSTPONE = timedelta(seconds=5)
 LONGEST_POSTPONE = timedelta(minutes=2)
+# When an earlier edit may still come, the final one is repeated so much later: once Discord has
+# answered or dropped whatever it had.
+AGAIN = timedelta(seconds=15)
 ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
 # The bot may edit its own card for ever: after that quarter it tries now and then, for a day.
 SLOW_POSTPONE = timedelta(minutes=10)
@@ -61,7 +64,7 @@ class Deliverer:
         references: References,
         clock: Clock,
         worker: str,
-        release: Callable[[str], Awaitable[None]],
+        release: Callable[[str], Awaitable[bool]],
         at_once: int = 1,
     ) -> None:
         """`at_once`: how many rounds may run at once, for what is claimed ahead of them."""
@@ -92,8 +95,8 @@ class Deliverer:
             if reply is None:
                 return 0
             with structlog.contextvars.bound_contextvars(reply=reply.id), self._held(reply):
-                await self._release(reply.id)
-                await self._deliver(reply)
+                stray = await self._release(reply.id)
+                await self._deliver(reply, stray=stray)
         return 1
 
     def _claim(self, way: Callable[..., T], now: datetime) -> T:
@@ -129,12 +132,13 @@ class Deliverer:
         finally:
             timer.cancel()
 
-    async def _deliver(self, reply: Reply) -> None:
+    async def _deliver(self, reply: Reply, *, stray: bool) -> None:
         fetched = await self._pickup.fetch(reply)
         if fetched.trouble:
             # From then on it costs none of the attempts that Discord has.
             uncounted = reply.attempts - 1 if reply.attempts > pickup.ATTEMPTS else None
-            await self._postpone(reply, fetched.trouble, attempts=uncounted)
+            pause = max(_pause(reply), AGAIN) if stray else _pause(reply)
+            await self._postpone(reply, pause, trouble=fetched.trouble, attempts=uncounted)
             return
         limit = reply.target.upload_limit
         parent = (
@@ -149,29 +153,41 @@ class Deliverer:
             log.warning("reply.too_large", size=largest, cause=shown.trouble)
             card = await self._card(reply, fetched, parent, limit=min(limit, largest) // 2)
             shown = await self._ladder.climb(reply, card)
-            if shown.result is Result.TOO_LARGE:
-                card = self._linked(reply, parent)
-                shown = await self._ladder.climb(reply, card)
-        if shown.result is Result.OBJECTIONABLE:
-            log.warning("reply.objectionable", cause=shown.trouble)
-            card = card.quiet()
+        if shown.result in (Result.TOO_LARGE, Result.NO_FILES) and card.shots:
+            log.warning("reply.linked", cause=shown.trouble)
+            card = self._linked(reply, parent, too_large=shown.result is Result.TOO_LARGE)
             shown = await self._ladder.climb(reply, card)
+        for lessened in (Card.quiet, Card.simple):
+            if shown.result is Result.OBJECTIONABLE:
+                log.warning("reply.objectionable", cause=shown.trouble)
+                card = lessened(card)
+                shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
         # Nobody waits for the files: the card stands already.
         if not reply.target.private:
             await self._keep(fetched)
-            await self._close(reply, shown)
+            await self._close(reply, shown, stray=stray)
             return
         # A public card may be edited again; a private one whose token died is beyond knowing. So
         # that it was shown is written down first, and what was erased in between is forgotten.
-        await self._close(reply, shown)
+        await self._close(reply, shown, stray=stray)
         await self._keep(fetched)
         await self._let_go(reply)
 
     async def _keep(self, fetched: Fetched) -> None:
         for job_id, data in fetched.found.items():
             await self._keeper.keep_original(job_id, data)
+
+    def _covered(self, reply: Reply, shown: Shown) -> bool:
+        """Whether an earlier edit, if it came now, would cover what was shown, and can be undone.
+
+        An edit is safe to repeat; a new message is out of its reach.
+        """
+        edited = shown.result is Result.SHOWN and shown.message_id is None
+        target = reply.target
+        public = target.present and not target.private
+        return edited and (public or target.token_lives(self._clock(), margin=AGAIN + TOKEN_MARGIN))
 
     async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
         """Discord finds the card ill-formed: the picture must come all the same."""
@@ -180,10 +196,7 @@ class Deliverer:
         if shown.result is not Result.REFUSED:
             return shown
         log.error("reply.simple_card_refused", cause=shown.trouble)
-        shown = await self._ladder.post_anew(reply, card.simple())
-        if shown.result is Result.SHOWN:
-            await self._messenger.delete(reply.target)
-        return shown
+        return await self._ladder.post_anew(reply, card.simple())
 
     async def _card(
         self, reply: Reply, fetched: Fetched, parent: Reply | None, *, limit: int
@@ -214,8 +227,10 @@ class Deliverer:
         }
         return render.finished(reply, shots, lost=lost, catalog=self._catalog, parent=parent)
 
-    def _linked(self, reply: Reply, parent: Reply | None) -> Card:
-        return render.linked(reply, _links(reply), catalog=self._catalog, parent=parent)
+    def _linked(self, reply: Reply, parent: Reply | None, *, too_large: bool = True) -> Card:
+        return render.linked(
+            reply, _links(reply), too_large=too_large, catalog=self._catalog, parent=parent
+        )
 
     async def _fitted(self, pictures: list[bytes], *, limit: int) -> list[images.Fitted]:
         """The pictures within their limits; most are so already, and wait for no large one."""
@@ -226,15 +241,18 @@ class Deliverer:
                 images.fit_all, pictures, each=limit, total=REQUEST_BYTES
             )
 
-    async def _close(self, reply: Reply, shown: Shown) -> None:
+    async def _close(self, reply: Reply, shown: Shown, *, stray: bool) -> None:
         now = self._clock()
+        if stray and self._covered(reply, shown):
+            await self._postpone(reply, AGAIN, trouble="an earlier edit may come after this one")
+            return
         if reply.attempts < _attempts(reply, shown.result):
-            await self._postpone(reply, shown.trouble)
+            await self._postpone(reply, _pause(reply), trouble=shown.trouble)
             return
         delivery = Delivery.UNDELIVERABLE
         if shown.result is Result.SHOWN:
             delivery = Delivery.DELIVERED
-        elif reply.noted:
+        elif shown.result is Result.NOTED:
             delivery = Delivery.PARKED
         closed = await self._ledger.run(
             deliveries.close,
@@ -259,11 +277,10 @@ class Deliverer:
             seconds=round((now - reply.ready_at).total_seconds(), 3),
         )
 
-    async def _postpone(self, reply: Reply, trouble: str, *, attempts: int | None = None) -> None:
-        """Come again later; only so many `attempts` count by then, if given."""
-        pause = SLOW_POSTPONE
-        if reply.attempts < ATTEMPTS:
-            pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
+    async def _postpone(
+        self, reply: Reply, pause: timedelta, *, trouble: str, attempts: int | None = None
+    ) -> None:
+        """Come again after a pause; only so many `attempts` count by then, if given."""
         log.warning("reply.postponed", cause=trouble, seconds=round(pause.total_seconds()))
         if reply.attempts == HELD_UP:
             log.error("reply.held_up", cause=trouble)
@@ -289,6 +306,14 @@ def _heard(renewal: asyncio.Future[bool]) -> None:
     """What is under way has no part in a renewal that failed, and the next one may succeed."""
     if not renewal.cancelled() and renewal.exception() is not None:
         log.warning("reply.not_renewed", cause=str(renewal.exception()))
+
+
+def _pause(reply: Reply) -> timedelta:
+    """How long a reply waits for its next attempt: ever longer."""
+    if reply.attempts >= ATTEMPTS:
+        return SLOW_POSTPONE
+    longer: int = 2 ** (reply.attempts - 1)
+    return min(FIRST_POSTPONE * longer, LONGEST_POSTPONE)
 
 
 def _attempts(reply: Reply, result: Result) -> int:

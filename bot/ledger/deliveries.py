@@ -104,10 +104,10 @@ def step_on(
     return _mine(conn, reply_id, worker, rung=rung, rung_at=now)
 
 
-# Unfinished, or finished and postponed: nobody is about to show it.
+# Unfinished, or finished and postponed: nobody is about to show it, and nobody may have shown it.
 _WAITS = sa.or_(
     replies.c.unsettled > 0,
-    sa.and_(replies.c.attempts > 0, replies.c.lease_until.is_(None)),
+    sa.and_(replies.c.attempts > 0, replies.c.lease_until.is_(None), replies.c.rung.is_(None)),
 )
 
 
@@ -123,6 +123,17 @@ def note(conn: sa.Connection, reply_id: str) -> bool:
         .values(noted=True)
     )
     return bool(noted.rowcount)
+
+
+def note_stands(conn: sa.Connection, reply_id: str) -> bool:
+    """Write down that Discord took the note."""
+    noted = sa.update(replies).where(replies.c.id == reply_id, replies.c.noted.is_(True))
+    return bool(conn.execute(noted.values(note_stands=True)).rowcount)
+
+
+def note_stood(conn: sa.Connection, reply_id: str) -> bool:
+    """Whether it was written down that Discord took the note."""
+    return bool(conn.scalar(sa.select(replies.c.note_stands).where(replies.c.id == reply_id)))
 
 
 def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> list[Reply]:
@@ -172,6 +183,7 @@ def reopen(
         .values(
             delivery=Delivery.OPEN,
             noted=False,
+            note_stands=False,
             token=target.token,
             token_expires_at=target.token_expires_at,
             message_id=target.message_id,

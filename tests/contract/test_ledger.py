@@ -781,6 +781,11 @@ class TestReplies:
         assert await ledger.run(deliveries.note, reply.id)
         assert (await claim_reply(ledger)).noted
         assert await due() == []
+        # Where its picture may stand already a note would cover it.
+        rung = model.Rung.EDIT
+        await ledger.run(deliveries.step_on, reply.id, worker="ada", rung=rung, now=NOW)
+        await ledger.run(deliveries.postpone, reply.id, worker="ada", due_at=NOW, trouble="503")
+        assert await due() == []
 
     async def test_due_for_a_note_is_what_only_a_dying_token_reaches(self, ledger):
         async def waiting(**changes):

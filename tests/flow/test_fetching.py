@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from bot import alarms, pickup
+from bot import alarms, delivery, pickup
 from bot.errors import Code
 from sandbox import faults
 from tests.flow.studio import ORIGINAL, eventually, painted
@@ -69,6 +69,23 @@ async def test_the_others_of_a_reply_wait_for_the_one_that_does_not_come(studio)
     await waited(studio, seconds=MINUTE)
     assert len(studio.shown(result).gallery) == 3
     assert len(studio.sent("PATCH", ORIGINAL)) == 1
+
+
+async def test_while_an_earlier_edit_may_still_come_it_is_waited_for_longer(studio):
+    await studio.imagine()
+    await studio.submit()
+    studio.clock.move(9)
+    studio.env.inject_error("PATCH", ORIGINAL, status=500)
+    await studio.app.progress.step()
+    await eventually(lambda: not studio.app.progress._edits)
+    planted = studio.hiapi.fault(faults.html(code=503), on="file", times=EVER)
+    assert await studio.look() == 1
+    assert await studio.deliver() == 1
+    planted.lift()
+    studio.clock.move(delivery.AGAIN.total_seconds() - 1)
+    assert await studio.deliver() == 0
+    studio.clock.move(1)
+    assert await studio.deliver() == 1
 
 
 async def test_a_host_that_never_answers_is_given_up_after_hours(studio):

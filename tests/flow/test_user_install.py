@@ -239,6 +239,7 @@ async def test_a_card_that_nobody_could_reach_in_time_shows_its_picture_at_a_pre
 
 
 async def test_a_lost_note_leaves_a_card_whose_press_shows_the_picture(far):
+    """Somebody without a server in common gets no direct message; the operator hears of it."""
     asked = await far.ask(SILENCED)
     await far.cards()
     await far.submit()
@@ -247,7 +248,7 @@ async def test_a_lost_note_leaves_a_card_whose_press_shows_the_picture(far):
     assert await far.note() == 1
     far.pass_time(2 * 60)
     await far.finish()
-    assert (await far.reply(asked)).delivery == "parked"
+    assert (await far.reply(asked)).delivery == "undeliverable"
     await far.press(asked.message, "cancel")
     await eventually(far.app.deliverer.step)
     assert len(pictures(asked)) == 1
