@@ -350,10 +350,9 @@ class Tracker:
 
     async def _note(self) -> None:
         """Write down the stages that were learned; pages and pictures come before."""
-        if not self._stages:
-            return
-        await self._ledger.run(verbs.note_status, self._stages)
         stages, self._stages = self._stages, {}
+        if stages:
+            await self._ledger.run(verbs.note_status, stages)
         for job_id in stages:
             watched = self._by_job.get(job_id)
             if watched is not None:

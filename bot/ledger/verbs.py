@@ -254,7 +254,8 @@ def note_status(conn: sa.Connection, statuses: dict[str, str]) -> int:
     """Remember the stage of running tasks (job id -> status) for their cards."""
     changed = 0
     for job_id, status in sorted(statuses.items()):  # in one order: two of these never deadlock
-        values = {"this": job_id, "before": State.SUBMITTED, "task_status": status}
+        fitting = status[: schema.STATUS_LENGTH]
+        values = {"this": job_id, "before": State.SUBMITTED, "task_status": fitting}
         changed += conn.execute(_JOB, values).rowcount
     return changed
 

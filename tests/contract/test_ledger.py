@@ -935,3 +935,9 @@ class TestSweeps:
         statuses = {job.id: "handling", waiting.jobs[0].id: "handling", "nothing": "handling"}
         assert await ledger.run(verbs.note_status, statuses) == 1
         assert (await ledger.run(verbs.job_of, job.id)).task_status == "handling"
+
+    async def test_a_status_longer_than_its_column_is_cut(self, ledger):
+        job = await job_in(ledger, State.SUBMITTED)
+        status = "waiting_for_a_human_to_have_a_look"
+        assert await ledger.run(verbs.note_status, {job.id: status}) == 1
+        assert (await ledger.run(verbs.job_of, job.id)).task_status == status[:32]

@@ -324,6 +324,19 @@ async def test_every_change_of_stage_is_told_once(post):
     assert (await post.job(job.id)).task_status == "handling"
 
 
+async def test_a_stage_that_cannot_be_written_costs_one_look(post):
+    [job] = await post.submit()
+    await post.ledger.run(lambda conn: conn.execute(sa.text("ALTER TABLE jobs RENAME TO gone")))
+    with pytest.raises(sa.exc.OperationalError):
+        await post.look(after=5)
+    await post.ledger.run(lambda conn: conn.execute(sa.text("ALTER TABLE gone RENAME TO jobs")))
+    # It is not tried again: one that can never be written would stop every look from here on.
+    await post.look(after=5)
+    assert post.moved == []
+    await post.look(after=10)
+    assert post.settled == [job.reply_id]
+
+
 @pytest.mark.parametrize("word", ["moderating", "completed", "SUCCESS", ""])
 async def test_a_status_nobody_documented_is_no_end(post, word):
     post.hiapi.fault(faults.strange_status(word))
