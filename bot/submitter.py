@@ -25,6 +25,7 @@ from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.ledger import leases, verbs
 from bot.ledger.ledger import Ledger
+from bot.ledger.watching import UnderWay
 from bot.model import End, Job, Outcome, State
 from bot.pauses import NEVER, Pause
 
@@ -54,7 +55,7 @@ class Submitter:
         running_limit: int,
         queue_max_age: timedelta,
         callback_url: Callable[[str], str] | None,
-        submitted: Callable[[Job], None],
+        submitted: Callable[[UnderWay], None],
         settled: Callable[[str], None],
         held: Callable[[], None],
         at_once: int = 1,
@@ -165,9 +166,8 @@ class Submitter:
         now = self._clock()
         if await self._ledger.run(verbs.submitted, job.id, task_id=created.task_id, now=now):
             log.info("job.submitted", task=created.task_id, replay=created.idempotent_replay)
-            self._submitted(
-                job.evolve(state=State.SUBMITTED, task_id=created.task_id, submitted_at=now)
-            )
+            model = job.request.model
+            self._submitted(UnderWay(job.id, job.reply_id, model, created.task_id, now))
 
     def _body(self, job: Job, *, now: datetime) -> bytes | None:
         """The request that a queued job becomes; None for one that waited too long to be sent."""

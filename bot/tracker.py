@@ -15,7 +15,7 @@ task that ended without a callback, it stops trusting them until the next one co
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import hiapi
@@ -27,10 +27,11 @@ from bot.errors import Code
 from bot.hiapi import faults, verdict, wire
 from bot.hiapi.budget import Allowance, Budget
 from bot.hiapi.client import Client
-from bot.ledger import hearing, verbs
+from bot.ledger import hearing, verbs, watching
 from bot.ledger.hearing import Heard
 from bot.ledger.ledger import Ledger
-from bot.model import End, Job, Outcome
+from bot.ledger.watching import UnderWay
+from bot.model import End, Outcome
 from bot.pauses import NEVER, Pause
 
 log = structlog.get_logger(__name__)
@@ -72,13 +73,16 @@ MINUTE = timedelta(minutes=1)
 class Watched:
     """A task under way. `rank` counts submissions up to it; `due_at` is the next look."""
 
-    job: Job
-    task_id: str
+    about: UnderWay
     rank: int
-    submitted_at: datetime
     due_at: datetime
+    status: str | None
     missed: int = 0  # pages in a row on which it should have stood
     hinted_at: datetime | None = None
+
+    @property
+    def task_id(self) -> str:
+        return self.about.task_id
 
     @property
     def alone(self) -> bool:
@@ -124,7 +128,7 @@ class Tracker:
     async def load(self, models: tuple[str, ...]) -> None:
         """Rebuild the index and the observed durations from the ledger: once, at start."""
         for model in models:
-            found = await self._ledger.run(verbs.durations, model=model, limit=REMEMBERED)
+            found = await self._ledger.read(watching.durations, model=model, limit=REMEMBERED)
             self.durations.add(model, found)
         await self.adopt()
 
@@ -134,28 +138,23 @@ class Tracker:
         At the start they are the last process's; later those of one beside us, which may stop or
         be killed at any time. Whoever settles one second finds it settled.
         """
-        live = await self._ledger.run(verbs.live)
+        live = await self._ledger.read(watching.live)
         known = len(self._live)
-        for job in live:
-            self.add(job)
+        for each in live:
+            self.add(each)
         return len(self._live) - known
 
-    def add(self, job: Job) -> None:
-        """Begin to watch a job that has a task, without its words: they may be erased elsewhere."""
-        if job.task_id is None or job.submitted_at is None or job.task_id in self._live:
+    def add(self, about: UnderWay) -> None:
+        """Begin to watch a job that has a task."""
+        if about.task_id in self._live:
             return
         self._rank += 1
-        watched = Watched(
-            job=job.evolve(body=None, request=replace(job.request, prompt="", references=())),
-            task_id=job.task_id,
-            rank=self._rank,
-            submitted_at=job.submitted_at,
-            due_at=self._first_look(job),
-        )
-        self._live[job.task_id] = self._by_job[job.id] = watched
+        due_at = self._first_look(about)
+        watched = Watched(about, rank=self._rank, due_at=due_at, status=about.status)
+        self._live[about.task_id] = self._by_job[about.job_id] = watched
         self._reserve()
-        if job.id in self._early:
-            self._early.remove(job.id)
+        if about.job_id in self._early:
+            self._early.remove(about.job_id)
             self._follow(watched)
 
     async def told(self, job_id: str, task: hiapi.Task) -> Heard:
@@ -205,12 +204,11 @@ class Tracker:
             watched.hinted_at = now
             self._hinted.append(watched)
 
-    def _first_look(self, job: Job) -> datetime:
-        submitted_at = job.submitted_at or self._clock()
-        expected = self.durations.expected(job.request.model)
+    def _first_look(self, about: UnderWay) -> datetime:
+        expected = self.durations.expected(about.model)
         if self._trusting:
-            return submitted_at + max(expected * SWEEP_LOOK, SWEEP_EVERY)
-        return submitted_at + expected * FIRST_LOOK
+            return about.submitted_at + max(expected * SWEEP_LOOK, SWEEP_EVERY)
+        return about.submitted_at + expected * FIRST_LOOK
 
     def _trust(self, *, trusting: bool) -> None:
         """Begin or cease to rely on callbacks, and plan the next looks anew."""
@@ -222,7 +220,7 @@ class Tracker:
         else:
             log.error("callbacks.silent", cause="a task ended untold: polling as if without them")
         for watched in self._live.values():
-            watched.due_at = max(now, self._first_look(watched.job)) if trusting else now
+            watched.due_at = max(now, self._first_look(watched.about)) if trusting else now
         self._reserve()
 
     async def step(self) -> int:
@@ -315,7 +313,7 @@ class Tracker:
         try:
             task = await self._client.task(watched.task_id)
         except hiapi.NotFoundError:
-            if now - watched.submitted_at < UNKNOWN_GRACE:
+            if now - watched.about.submitted_at < UNKNOWN_GRACE:
                 watched.due_at = now + self._every
                 return 0
             outcome = Outcome(end=End.UNKNOWN, code=Code.LOST, detail="HiAPI knows no such task")
@@ -335,7 +333,7 @@ class Tracker:
             if late > CALLBACK_GRACE.total_seconds():
                 self._trust(trusting=False)
             return 1
-        age = now - watched.submitted_at
+        age = now - watched.about.submitted_at
         pace = SWEEP_EVERY if self._trusting else self._every
         if age >= EAGER:
             pace = next((every for limit, every in PACE if age < limit), timedelta(0))
@@ -343,9 +341,8 @@ class Tracker:
             outcome = Outcome(end=End.UNKNOWN, code=Code.LOST, detail="no end after 24 hours")
             return await self._settle(watched, outcome)
         watched.due_at = now + pace
-        if task.status != watched.job.task_status:
-            watched.job = watched.job.evolve(task_status=task.status)
-            self._stages[watched.job.id] = task.status
+        if task.status != watched.status:
+            watched.status = self._stages[watched.about.job_id] = task.status
         return 0
 
     async def _note(self) -> None:
@@ -356,19 +353,19 @@ class Tracker:
         for job_id in stages:
             watched = self._by_job.get(job_id)
             if watched is not None:
-                log.info("job.stage", job=job_id, status=watched.job.task_status)
-                self._moved(watched.job.reply_id)
+                log.info("job.stage", job=job_id, status=watched.status)
+                self._moved(watched.about.reply_id)
 
     async def _settle(self, watched: Watched, outcome: Outcome, **about: object) -> int:
-        job = watched.job
-        outcome = await self._unquoted(job.id, outcome)
+        job_id = watched.about.job_id
+        outcome = await self._unquoted(job_id, outcome)
         reply_id = await self._ledger.run(
-            verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
+            verbs.settle, job_id, outcome=outcome, now=self._clock(), pause=self._pause
         )
         self._forget(watched)
         if reply_id is None:
             return 0
-        self._tell(job.id, reply_id, outcome, by="poll", **about | {"model": job.request.model})
+        self._tell(job_id, reply_id, outcome, by="poll", **about | {"model": watched.about.model})
         return 1
 
     async def _unquoted(self, job_id: str, outcome: Outcome) -> Outcome:
@@ -379,13 +376,13 @@ class Tracker:
 
     def _forget(self, watched: Watched) -> None:
         self._live.pop(watched.task_id, None)
-        self._by_job.pop(watched.job.id, None)
+        self._by_job.pop(watched.about.job_id, None)
         self._reserve()
 
     def _remember(self, watched: Watched, outcome: Outcome) -> None:
         if outcome.pictures:
-            took = self._clock() - watched.submitted_at
-            self.durations.add(watched.job.request.model, [took])
+            took = self._clock() - watched.about.submitted_at
+            self.durations.add(watched.about.model, [took])
 
     def _tell(self, job_id: str, reply_id: str, outcome: Outcome, **about: object) -> None:
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}

@@ -331,28 +331,6 @@ def expire_queued(conn: sa.Connection, *, before: datetime, now: datetime) -> li
     return [reply_id for reply_id in settled if reply_id is not None]
 
 
-def live(conn: sa.Connection) -> list[Job]:
-    """Every job with a task that has no outcome yet: what the in-memory index is rebuilt from."""
-    query = sa.select(jobs).where(jobs.c.state == State.SUBMITTED).order_by(jobs.c.submitted_at)
-    found = conn.execute(query).mappings()
-    return [rows.job(row) for row in found]
-
-
-def durations(conn: sa.Connection, *, model: str, limit: int = 50) -> list[timedelta]:
-    """How long this model's last pictures took, from the task's name to its outcome."""
-    recent = (
-        sa.select(jobs.c.submitted_at, jobs.c.settled_at)
-        .where(
-            jobs.c.model == model,
-            jobs.c.submitted_at.is_not(None),
-            jobs.c.outcome["end"].as_string() == End.PICTURES,
-        )
-        .order_by(jobs.c.settled_at.desc())
-        .limit(limit)
-    )
-    return [row.settled_at - row.submitted_at for row in conn.execute(recent)]
-
-
 def reply_of(conn: sa.Connection, reply_id: str) -> Reply | None:
     """A reply with its jobs, whatever its state."""
     return rows.load_reply(conn, reply_id)

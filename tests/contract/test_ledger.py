@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot import model
 from bot.allowance import Account, Full
 from bot.errors import Code
-from bot.ledger import asks, budgets, deliveries, queue, schema, verbs
+from bot.ledger import asks, budgets, deliveries, queue, schema, verbs, watching
 from bot.model import ARROWS, Delivery, End, State
 from tests import build
 
@@ -901,11 +901,11 @@ class TestSweeps:
 
     async def test_live_jobs_are_those_with_a_task_and_no_outcome(self, ledger):
         running = await job_in(ledger, State.SUBMITTED)
-        (found,) = await ledger.run(verbs.live)
-        assert (found.id, found.task_id) == (running.id, "task-1")
+        (found,) = await ledger.run(watching.live)
+        assert (found.job_id, found.task_id) == (running.id, "task-1")
         await settle(ledger, running.id)
         await queued(ledger)
-        assert await ledger.run(verbs.live) == []
+        assert await ledger.run(watching.live) == []
 
     async def test_durations_are_those_of_this_models_last_pictures(self, ledger):
         async def took(seconds, *, outcome, model_id="fast", task=True):
@@ -924,10 +924,10 @@ class TestSweeps:
         await took(1, outcome=build.failure())
         await took(86_400, outcome=build.failure(Code.LOST, end=End.UNKNOWN))
         await took(2, outcome=build.failure(end=End.CANCELLED), task=False)
-        durations = await ledger.run(verbs.durations, model="fast")
+        durations = await ledger.run(watching.durations, model="fast")
         assert durations == [30 * SECOND, 20 * SECOND, 10 * SECOND]
-        assert await ledger.run(verbs.durations, model="fast", limit=2) == durations[:2]
-        assert await ledger.run(verbs.durations, model="never used") == []
+        assert await ledger.run(watching.durations, model="fast", limit=2) == durations[:2]
+        assert await ledger.run(watching.durations, model="never used") == []
 
     async def test_a_status_is_kept_for_running_tasks(self, ledger):
         job = await job_in(ledger, State.SUBMITTED)

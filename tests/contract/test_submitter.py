@@ -22,6 +22,7 @@ from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
 from bot.ledger import asks, schema, verbs
 from bot.ledger.ledger import Ledger
+from bot.ledger.watching import UnderWay
 from bot.model import End, Job, State
 from bot.submitter import LEASE, Submitter
 from sandbox import faults
@@ -42,7 +43,7 @@ class Desk:
     hiapi: StandIn
     client: Client
     budget: Budget
-    submitted: list[Job] = field(default_factory=list)
+    submitted: list[UnderWay] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
     held: list[Code | None] = field(default_factory=list)
     _people: itertools.count = field(default_factory=lambda: itertools.count(1))
@@ -124,7 +125,7 @@ async def test_a_job_becomes_a_task(desk):
     assert (found.state, found.task_id) == (State.SUBMITTED, task.task_id)
     assert found.first_post_at == found.submitted_at == START
     assert json.loads(found.body)["callback"]["url"].endswith(f"/hiapi/callback/{job_id}")
-    assert [job.id for job in desk.submitted] == [job_id]
+    assert [each.job_id for each in desk.submitted] == [job_id]
     assert await desk.submitter().step() == 0
 
 
@@ -219,7 +220,7 @@ async def test_a_job_that_is_resent_comes_before_one_that_was_never_sent(desk):
     await desk.ask()
     desk.clock.move(2)
     await submitter.step()
-    assert [job.id for job in desk.submitted] == [first]
+    assert [each.job_id for each in desk.submitted] == [first]
 
 
 # --- the account or the key is refused ------------------------------------------------------------
@@ -481,7 +482,7 @@ async def test_what_was_claimed_ahead_is_sent_once_and_first(desk):
     assert await desk.submitter("bo").step() == 1  # the third, for nobody was free to have it
     with capture_logs() as logs:
         assert [await submitter.step() for _ in range(3)] == [1, 1, 0]
-    assert [job.id for job in desk.submitted] == [jobs[2], *jobs[:2]]
+    assert [each.job_id for each in desk.submitted] == [jobs[2], *jobs[:2]]
     assert sum(entry["event"] == "job.submitting" for entry in logs) == 2
     assert len(desk.hiapi.tasks.bills) == 3
 
@@ -520,7 +521,7 @@ async def test_what_a_halt_overtook_is_sent_as_soon_as_the_halt_is_over(desk):
     await ahead
     desk.clock.move(60)
     assert [await submitter.step() for _ in range(3)] == [1, 1, 0]
-    assert {job.id for job in desk.submitted} == {refused, waiting}
+    assert {each.job_id for each in desk.submitted} == {refused, waiting}
     assert submitter.held_by is None
 
 
@@ -534,7 +535,7 @@ async def test_a_claim_whose_verb_failed_costs_nobody_a_round(desk):
     for _ in range(8):
         submitter._claims.put(desk.ledger.ask(fail), at=desk.clock())
     assert await submitter.step() == 1
-    assert [job.id for job in desk.submitted] == [job_id]
+    assert [each.job_id for each in desk.submitted] == [job_id]
 
 
 async def test_a_ledger_that_fails_ends_no_halt_and_begins_none(desk):

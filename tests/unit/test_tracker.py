@@ -4,7 +4,9 @@ HiAPI is the stand-in behind real sockets; its clock, the ledger's and the track
 moved by hand.
 """
 
+import asyncio
 import itertools
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -215,6 +217,19 @@ async def test_how_late_a_task_was_found_counts_until_it_was_found(post):
     [late] = [line["late"] for line in lines if line["event"] == "job.settled"]
     assert late == pytest.approx(5, abs=1)
     assert (await post.job(job.id)).state is State.SETTLED
+
+
+async def test_what_others_began_is_found_while_the_ledger_writes(post):
+    """It is looked for every few seconds, beside whoever waits for an acknowledgement."""
+    await post.submit(2)
+    heir, written = post.another_tracker(), threading.Event()
+    writing = asyncio.create_task(post.ledger.run(lambda _: written.wait(30)))
+    try:
+        assert await asyncio.wait_for(heir.adopt(), timeout=20) == 2
+        assert not writing.done()
+    finally:
+        written.set()
+        await writing
 
 
 async def test_nothing_in_flight_costs_nothing(post):
