@@ -8,8 +8,9 @@ stand on: the list is newest first, hence a task's page follows from how many we
 after it. A task that is missing there is sought a little further on, for others may use the
 account too; one that stands alone on a far page, or on none, is read by itself.
 
-While callbacks arrive the tracker only sweeps: it looks late and seldom. Where a sweep finds a
-task that ended without a callback, it stops trusting them until the next one comes.
+While callbacks arrive in time the tracker only sweeps: it looks late and seldom. Where a task ended
+without one, or with a late one (HiAPI repeats a lost one after a minute), it trusts none until the
+next that is in time.
 """
 
 import asyncio
@@ -56,8 +57,8 @@ ALONE = 5
 # While callbacks are trusted: a first look long after the picture is due, then seldom.
 SWEEP_EVERY = timedelta(seconds=30)
 SWEEP_LOOK = 3.0
-# A task that ended longer ago than this, and of which no callback told, has lost its callback.
-CALLBACK_GRACE = timedelta(seconds=10)
+# A task that ended so many seconds ago, and of which no callback told, has lost its first one.
+CALLBACK_GRACE = 10.0
 # Unsigned callbacks are hints that anybody may send: so many reads they may cost a minute, and so
 # many questions to the ledger whether a job is under way whose task is not known yet.
 HINTED_READS = 6
@@ -162,24 +163,25 @@ class Tracker:
         if (outcome := verdict.outcome(task)) is None:
             return Heard.FOREIGN
         outcome = await self._unquoted(job_id, outcome)
+        now = self._clock()
         said = await self._ledger.run(
             hearing.settle_heard,
             job_id,
             task_id=task.task_id,
             model=task.model,
             outcome=outcome,
-            now=self._clock(),
+            now=now,
             pause=self._pause,
         )
         watched = self._by_job.get(job_id)
         if said.heard is Heard.SETTLED and watched is not None:
             self._remember(watched, outcome)
             self._forget(watched)
-        if said.heard in (Heard.SETTLED, Heard.REPEATED):
-            self._trust(trusting=True)
+        in_time = (wire.late(task, now=now) or 0) <= CALLBACK_GRACE
+        if said.heard is Heard.SETTLED or (in_time and said.heard is Heard.REPEATED):
+            self._trust(trusting=in_time, late=not in_time)
         if said.reply_id is not None:
-            about = wire.course(task, now=self._clock())
-            self._tell(job_id, said.reply_id, outcome, by="callback", **about)
+            self._tell(job_id, said.reply_id, outcome, by="callback", **wire.course(task, now=now))
         return said.heard
 
     async def hinted(self, job_id: str, task_id: str) -> None:
@@ -210,13 +212,15 @@ class Tracker:
             return about.submitted_at + max(expected * SWEEP_LOOK, SWEEP_EVERY)
         return about.submitted_at + expected * FIRST_LOOK
 
-    def _trust(self, *, trusting: bool) -> None:
+    def _trust(self, *, trusting: bool, late: bool = False) -> None:
         """Begin or cease to rely on callbacks, and plan the next looks anew."""
         if trusting is self._trusting:
             return
         self._trusting, now = trusting, self._clock()
         if trusting:
             log.info("callbacks.arriving", cause="polling falls back to a slow sweep")
+        elif late:
+            log.warning("callbacks.late", cause="polling until one comes in time")
         else:
             log.error("callbacks.silent", cause="a task ended untold: polling as if without them")
         for watched in self._live.values():
@@ -325,12 +329,13 @@ class Tracker:
         however long it takes, the next one finds all of them due.
         """
         if (outcome := verdict.outcome(task)) is not None:
+            at = self._clock()
             # If its callback came after all, or to another process, the row does not move.
-            if not await self._settle(watched, outcome, **wire.course(task, now=self._clock())):
+            if not await self._settle(watched, outcome, **wire.course(task, now=at)):
                 return 0
             self._remember(watched, outcome)
-            late = self._clock().timestamp() - (task.completed_at or 0)
-            if late > CALLBACK_GRACE.total_seconds():
+            late = wire.late(task, now=at)
+            if late is None or late > CALLBACK_GRACE:
                 self._trust(trusting=False)
             return 1
         age = now - watched.about.submitted_at
@@ -380,9 +385,8 @@ class Tracker:
         self._reserve()
 
     def _remember(self, watched: Watched, outcome: Outcome) -> None:
-        if outcome.pictures:
-            took = self._clock() - watched.about.submitted_at
-            self.durations.add(watched.about.model, [took])
+        if outcome.seconds is not None:  # however late it was found
+            self.durations.add(watched.about.model, [timedelta(seconds=outcome.seconds)])
 
     def _tell(self, job_id: str, reply_id: str, outcome: Outcome, **about: object) -> None:
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}

@@ -111,6 +111,7 @@ def outcome(task: hiapi.Task) -> model.Outcome | None:
         pictures=tuple(
             model.Picture(url=each.url, expires_at=each.expires_at) for each in pictures
         ),
+        seconds=wire.seconds(task),
     )
 
 

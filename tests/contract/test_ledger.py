@@ -5,6 +5,7 @@ Times are handed in and moved by hand; races are real, run by `asyncio.gather` o
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -908,13 +909,15 @@ class TestSweeps:
         assert await ledger.run(watching.live) == []
 
     async def test_durations_are_those_of_this_models_last_pictures(self, ledger):
-        async def took(seconds, *, outcome, model_id="fast", task=True):
+        async def took(seconds, *, outcome, model_id="fast", task=True, dated=True):
             reply = await queued(ledger, asks=build.request(model=model_id))
             if task:
                 await claim(ledger)
                 await freeze(ledger, reply.jobs[0].id)
                 await ledger.run(verbs.submitted, reply.jobs[0].id, task_id=reply.id, now=NOW)
-            now = NOW + seconds * SECOND
+            # Found late, which is nothing to learn from.
+            now = NOW + (seconds + 60) * SECOND
+            outcome = replace(outcome, seconds=seconds if outcome.pictures and dated else None)
             await settle(ledger, reply.jobs[0].id, outcome=outcome, now=now)
 
         await took(10, outcome=build.pictures())
@@ -924,6 +927,7 @@ class TestSweeps:
         await took(1, outcome=build.failure())
         await took(86_400, outcome=build.failure(Code.LOST, end=End.UNKNOWN))
         await took(2, outcome=build.failure(end=End.CANCELLED), task=False)
+        await took(3, outcome=build.pictures(), dated=False)
         durations = await ledger.run(watching.durations, model="fast")
         assert durations == [30 * SECOND, 20 * SECOND, 10 * SECOND]
         assert await ledger.run(watching.durations, model="fast", limit=2) == durations[:2]

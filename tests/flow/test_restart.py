@@ -213,7 +213,7 @@ async def test_the_time_a_picture_takes_is_remembered(studio):
     await studio.imagine("a red fox")
     await studio.finish()
     before = studio.app.tracker.durations.expected("gpt-image-2-pro")
-    assert before.total_seconds() == 10
+    assert before.total_seconds() == 8
     studio.clock.move(1)
     for _ in range(2):
         await studio.imagine("a slow fox [slow]")

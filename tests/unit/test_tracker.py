@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import hiapi
@@ -182,6 +182,16 @@ async def test_the_first_look_follows_what_was_observed(post):
     await heir.load((IMAGINE.id,))
     assert heir.durations.expected(IMAGINE.id) == expected
     assert len(heir._live) == 1
+
+
+async def test_how_late_a_picture_was_found_does_not_teach_how_long_it_takes(post):
+    [found_late] = await post.submit()
+    await post.look(after=300)
+    assert (await post.job(found_late.id)).state is State.SETTLED
+    assert post.tracker.durations.expected(IMAGINE.id) == timedelta(seconds=20)
+    heir = post.another_tracker()
+    await heir.load((IMAGINE.id,))
+    assert heir.durations.expected(IMAGINE.id) == timedelta(seconds=20)
 
 
 async def test_between_two_looks_lies_the_time_that_was_set(post):
@@ -506,6 +516,47 @@ async def test_a_task_that_ended_untold_ends_the_trust_and_the_next_callback_ren
     await told(post, again)
     assert post.tracker._trusting
     assert (await post.job(running.id)).state is State.SETTLED
+
+
+async def test_a_callback_that_comes_late_renews_no_trust(post):
+    """HiAPI's first try was lost; whoever trusted the second would know of each a minute late."""
+    [job] = await post.submit()
+    while (await post.job(job.id)).state is not State.SETTLED:
+        await post.look(after=1)
+    post.clock.move(60)
+    assert await told(post, job) is Heard.REPEATED
+    assert not post.tracker._trusting
+
+
+async def test_what_is_told_late_ends_the_trust_without_an_alarm(post):
+    first, late, running = await post.submit(3)
+    post.clock.move(20)
+    await told(post, first)
+    post.clock.move(15)
+    with capture_logs() as lines:
+        assert await told(post, late) is Heard.SETTLED
+    assert not post.tracker._trusting
+    assert {"callbacks.late"} <= {line["event"] for line in lines}
+    assert "error" not in {line["log_level"] for line in lines}
+    assert await post.look() == (1, 0)
+    assert (await post.job(running.id)).state is State.SETTLED
+
+
+async def test_a_repetition_of_what_was_told_in_time_ends_no_trust(post):
+    [job] = await post.submit()
+    post.clock.move(20)
+    await told(post, job)
+    post.clock.move(60)
+    assert await told(post, job) is Heard.REPEATED
+    assert post.tracker._trusting
+
+
+async def test_an_end_without_a_date_is_told_in_time(post):
+    [job] = await post.submit()
+    post.clock.move(100)
+    task = await post.client.task(job.task_id)
+    await post.tracker.told(job.id, replace(task, completed_at=None))
+    assert post.tracker._trusting
 
 
 async def test_a_task_that_has_just_ended_may_still_be_told_of(post):
