@@ -269,6 +269,7 @@ class Job:
     unfinished: bool = False  # a prompt file is not read yet, or an image has no address
     body: bytes | None = field(default=None, repr=False)
     first_post_at: datetime | None = None
+    turned_away: bool = False  # it was sent, and HiAPI said of every POST that it made no task
     attempts: int = 0
     task_id: str | None = None
     task_status: str | None = None

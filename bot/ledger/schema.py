@@ -108,6 +108,7 @@ jobs = sa.Table(
     sa.Column("turn", sa.BigInteger, nullable=False, default=0),
     sa.Column("due_at", Instant, nullable=False),
     sa.Column("body", sa.LargeBinary),
+    # NULL again for what has ended and was turned away at every POST.
     sa.Column("first_post_at", Instant),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     # POSTs that were begun, and those of them of which HiAPI said that they made no task.

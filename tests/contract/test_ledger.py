@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bot import model
 from bot.allowance import Account, Full
 from bot.errors import Code
-from bot.ledger import asks, budgets, deliveries, queue, schema, verbs, watching
+from bot.ledger import asks, budgets, deliveries, ending, queue, schema, verbs, watching
+from bot.ledger.unsent import Oldest
 from bot.model import ARROWS, Delivery, End, State
 from tests import build
 
@@ -125,7 +126,7 @@ class TestArrows:
         "submitted": lambda job: (verbs.submitted, job.id, {"task_id": "task-2", "now": NOW}),
         "note_status": lambda job: (verbs.note_status, {job.id: "running"}, {}),
         "settle": lambda job: (verbs.settle, job.id, {"outcome": build.failure(), "now": NOW}),
-        "expire_queued": lambda _: (verbs.expire_queued, None, {"before": NOW + LEASE, "now": NOW}),
+        "expire": lambda _: (ending.expire, None, {"oldest": Oldest(NOW + LEASE), "now": NOW}),
     }
     MOVES = {  # noqa: RUF012 - as above
         ("confirm", State.RECEIVED): State.QUEUED,
@@ -139,7 +140,7 @@ class TestArrows:
         ("settle", State.QUEUED): State.SETTLED,
         ("settle", State.SUBMITTING): State.SETTLED,
         ("settle", State.SUBMITTED): State.SETTLED,
-        ("expire_queued", State.QUEUED): State.SETTLED,
+        ("expire", State.QUEUED): State.SETTLED,
     }
 
     @pytest.mark.parametrize("state", State)
@@ -875,9 +876,9 @@ class TestSweeps:
         old = await queued(ledger, count=2)
         young = await queued(ledger, now=NOW + SECOND)
         later = NOW + LEASE
-        expire = {"before": NOW + SECOND, "now": later}
-        assert await ledger.run(verbs.expire_queued, **expire) == [old.id, old.id]
-        assert await ledger.run(verbs.expire_queued, **expire) == []
+        expire = {"oldest": Oldest(asked=NOW + SECOND), "now": later}
+        assert await ledger.run(ending.expire, **expire) == [old.id, old.id]
+        assert await ledger.run(ending.expire, **expire) == []
         expired = await ledger.run(verbs.reply_of, old.id)
         assert {job.outcome for job in expired.jobs} == {
             model.Outcome(end=End.EXPIRED, code=Code.EXPIRED)
@@ -889,12 +890,12 @@ class TestSweeps:
     async def test_expiry_and_cancelling_at_once_settle_each_job_once(self, ledger):
         for _ in range(5):
             jobs = [(await queued(ledger, user_id=user)).jobs[0] for user in range(8)]
-            before = NOW + LEASE
+            oldest = Oldest(asked=NOW + LEASE)
             expired, *cancelled = await asyncio.gather(
-                ledger.run(verbs.expire_queued, before=before, now=before),
+                ledger.run(ending.expire, oldest=oldest, now=NOW + LEASE),
                 *(settle(ledger, job.id) for job in reversed(jobs)),
             )
-            again = await ledger.run(verbs.expire_queued, before=before, now=before)
+            again = await ledger.run(ending.expire, oldest=oldest, now=NOW + LEASE)
             assert sorted(expired + again + [each for each in cancelled if each]) == sorted(
                 job.reply_id for job in jobs
             )

@@ -7,8 +7,20 @@ import pytest
 import sqlalchemy as sa
 
 from bot.errors import Code
-from bot.ledger import asks, costs, deliveries, overview, queue, refusals, schema, verbs, watching
+from bot.ledger import (
+    asks,
+    costs,
+    deliveries,
+    ending,
+    overview,
+    queue,
+    refusals,
+    schema,
+    verbs,
+    watching,
+)
 from bot.ledger.ledger import Ledger
+from bot.ledger.unsent import ANY_AGE
 from bot.model import Delivery
 from bot.pauses import Pause
 from tests import build
@@ -37,8 +49,8 @@ def erase_tokens(conn):
     return deliveries.erase_tokens(conn, now=NOW)
 
 
-def expire_queued(conn):
-    return verbs.expire_queued(conn, before=NOW, now=NOW)
+def expire(conn):
+    return ending.expire(conn, oldest=ANY_AGE, now=NOW)
 
 
 def head(conn):
@@ -93,7 +105,7 @@ INDEXES = {
     due_for_note: {"ix_replies_work"},
     durations: {"ix_jobs_settled"},
     erase_tokens: {"ix_replies_token"},
-    expire_queued: {"ix_jobs_queue"},
+    expire: {"ix_jobs_queue"},
     head: {"ix_jobs_queue"},
     refused: {"ix_jobs_person"},
     unacknowledged: {"ix_jobs_queue"},
