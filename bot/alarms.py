@@ -7,7 +7,7 @@ and whatever happens to a message, no stage hears of it.
     no_credit          HiAPI answers 402                      a job that HiAPI takes
     key_refused        HiAPI answers 401 or 403               a job that HiAPI takes
     model_unavailable  HiAPI says so of a job                 a picture by that model
-    callbacks_silent   a sweep finds what none told of, or    a callback
+    callbacks_silent   a sweep finds what none told of, or    a callback in time
                        five jobs end untold after the start
     undeliverable      no way was left to show a reply,       a delivery, after ten quiet minutes
                        or minutes passed in trying

@@ -31,11 +31,11 @@ from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import hearing, leases, verbs
 from bot.ledger.ledger import Followers, Ledger, LedgerError
+from bot.ledger.watching import UnderWay
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
 from bot.metrics import Metrics
-from bot.model import Job
 from bot.moderation import Moderation
 from bot.past import Past
 from bot.policy import Policy
@@ -176,9 +176,9 @@ async def opened(
             submitting.wake()
             progress.changed(reply_id)
 
-        def submitted(job: Job) -> None:
-            tracker.add(job)
-            progress.changed(job.reply_id)
+        def submitted(about: UnderWay) -> None:
+            tracker.add(about)
+            progress.changed(about.reply_id)
 
         def settled(reply_id: str) -> None:
             delivering.wake()

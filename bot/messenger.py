@@ -204,7 +204,7 @@ class Messenger:
             except discord.HTTPException as error:
                 return judge(error)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                trouble = f"{type(error).__name__}: {error}"
+                trouble = _cause(error)
             else:
                 return Shown(Result.SHOWN, message_id=message_id)
             log.warning("messenger.attempt_failed", attempt=attempt, cause=trouble)
@@ -360,6 +360,12 @@ def _connection(client: discord.Client) -> dict[str, Any]:
     """How discord.py's own client connects: its session with its limits and its end, its proxy."""
     session = client.http._HTTPClient__session  # type: ignore[attr-defined]  # noqa: SLF001
     return {"session": session, "proxy": client.http.proxy, "proxy_auth": client.http.proxy_auth}
+
+
+def _cause(error: Exception) -> str:
+    """Why there was no answer that can be read. The address holds the token: it is left out."""
+    told = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return f"{type(error).__name__}: {told}"
 
 
 @contextmanager

@@ -191,7 +191,7 @@ class Settings(BaseModel):
         default=7200,
         ge=60,
         le=7 * 24 * 3600,
-        description="Seconds after which a job that was never sent to HiAPI expires, uncounted.",
+        description="Seconds after which a job that HiAPI never took expires, uncounted.",
     )
     database_url: str = Field(
         default="sqlite:///data/easel.db",

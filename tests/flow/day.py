@@ -142,7 +142,7 @@ class Day:
         ]
         for route, chance, what in WEATHER:
             self.studio.hiapi.fault(what, on=route, chance=chance)
-        self.studio.hiapi.fault(faults.unavailable(), on="create", times=10**6, match=DOOMED)
+        self.studio.hiapi.fault(faults.Drop(), on="create", times=10**6, match=DOOMED)
 
     def _plan(self) -> list[tuple[datetime, Person, str, dict[str, Any]]]:
         """Requests in bursts over the day, one of them over midnight; few people ask for most."""

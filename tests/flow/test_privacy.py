@@ -17,7 +17,7 @@ from bot import dossiers, messenger, pickup
 from bot.ledger import files, schema
 from bot.ledger import privacy as rows
 from bot.model import Delivery, Taste
-from sandbox import painter
+from sandbox import faults, painter
 from tests.flow import abroad
 from tests.flow.abroad import FRIEND, OWNER, PLACES
 from tests.flow.studio import START, eventually, image
@@ -283,6 +283,15 @@ async def test_what_is_under_way_is_cancelled_and_its_card_says_so(studio):
     assert await studio.counted() == 1
     assert SECRET not in str(vars(studio.app.tracker))
     assert SECRET not in await everything(studio)
+
+
+async def test_what_hiapi_turned_away_is_no_picture_that_was_begun(studio):
+    studio.hiapi.fault(faults.unavailable(), on="create")
+    waiting = await studio.imagine(SECRET)
+    await studio.submit()
+    await erase(studio, await privacy(studio))
+    assert "Nothing was made and nothing was counted." in studio.shown(waiting).text
+    assert await studio.counted() == 0
 
 
 @pytest.mark.parametrize("private", [True, False])

@@ -4,9 +4,14 @@ The simulated Discord of `test_ladder` knows no nonces, takes every file, and re
 channel whose past the bot may not read; Discord says of such a one that it is empty.
 """
 
+import asyncio
+
+import discord
 import pytest
+import sqlalchemy as sa
 
 from bot import delivery, messenger
+from bot.ledger import schema
 from sandbox import painter
 from sandbox.wirecord import asking, faults, multipart
 from tests.flow import wired
@@ -258,3 +263,26 @@ async def test_what_automod_blocks_twice_comes_with_nothing_but_the_picture(worl
     assert (await world.reply(asked)).delivery == "delivered"
     assert len(galleries(asked.message)) == 1
     assert asked.message.custom_ids == []
+
+
+async def test_no_token_outlives_its_end_in_the_operators_words(world, monkeypatch):
+    """What stands between the bot and Discord answers with what is no HTTP."""
+    asked = await made(world)
+    token = (await world.reply(asked)).target.token
+
+    async def babble(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 xyz nonsense\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(babble, "127.0.0.1", 0) as middlebox:
+        port = middlebox.sockets[0].getsockname()[1]
+        with monkeypatch.context() as patch:
+            patch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{port}/api/v10")
+            await world.app.deliverer.step()
+    trouble = await world.app.ledger.run(
+        lambda conn: conn.scalar(sa.select(schema.replies.c.trouble))
+    )
+    assert trouble.startswith("ClientResponseError: ")
+    assert token not in trouble

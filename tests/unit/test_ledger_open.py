@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from bot.ledger import migrate, schema, verbs
+from bot.ledger import migrate, schema, verbs, watching
 from bot.ledger import writer as writer_module
 from bot.ledger.ledger import Ledger, LedgerError
 
@@ -260,7 +260,7 @@ class TestMigrations:
         with closing(sqlite3.connect(path)) as conn:
             assert conn.execute("SELECT name FROM sqlite_master").fetchall() == []
         async with Ledger(f"sqlite:///{path}") as ledger:
-            assert await ledger.run(verbs.live) == []
+            assert await ledger.run(watching.live) == []
 
 
 class TestTrouble:
@@ -362,7 +362,7 @@ class TestTrouble:
         async with Ledger(f"sqlite:///{path}") as ledger:
             with pytest.raises(sa.exc.DatabaseError, match="malformed"):
                 await ledger.run(verbs.fact, "big")
-            assert await ledger.run(verbs.live) == []
+            assert await ledger.run(watching.live) == []
 
 
 class TestWriter:
