@@ -4,12 +4,10 @@ It owns the reading; it never prints a secret. `.env.example` and the README are
 test.
 """
 
-import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote
 
 from pydantic import (
     BaseModel,
@@ -58,8 +56,6 @@ CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 EVERYWHERE = "*"
 OFF = "off"
 SHORTEST_PASSWORD = 12
-# Read as SQLAlchemy reads it: a password may hold anything but an @.
-_PASSWORD = re.compile(r"\w+://[^:/@]*:([^@]+)@")
 
 
 class Settings(BaseModel):
@@ -371,9 +367,7 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _database(cls, value: str) -> str:
-        if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
-            raise ValueError("must begin with sqlite:/// or postgresql://")
-        return value.replace("postgres://", "postgresql://", 1)
+        return addresses.database(value)
 
     def allowances(self) -> Allowances:
         """What the operator lets people spend."""
@@ -394,6 +388,4 @@ class Settings(BaseModel):
         """What must never be written: every secret setting, and the database's password."""
         values = (getattr(self, name) for name in type(self).model_fields)
         found = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
-        if password := _PASSWORD.match(self.database_url):
-            found |= {password[1], unquote(password[1])}
-        return frozenset(found)
+        return addresses.passwords(self.database_url) | found

@@ -199,6 +199,21 @@ def test_the_old_name_of_postgresql_is_understood(load):
     assert found.database_url == "postgresql://u:p@h/postgres://"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://easel:p%40ss%3Aword@db:5432/easel?sslmode=require",
+        "postgresql://easel@[::1]:5432/easel",
+        "postgresql://easel:pass/word@db/easel",
+        "postgresql:///easel?host=/run/postgresql",
+        "postgresql://db",
+        "sqlite:////var/lib/easel/easel.db",
+    ],
+)
+def test_addresses_of_databases_that_are_whole(load, url):
+    assert load(**REQUIRED, DATABASE_URL=url).database_url == url
+
+
 # Refusing -----------------------------------------------------------------------------------
 
 
@@ -240,6 +255,13 @@ MALFORMED = [
     ("QUEUE_MAX_AGE", "99999999999"),
     ("DATABASE_URL", "mysql://root@h/d"),
     ("DATABASE_URL", "easel.db"),
+    ("DATABASE_URL", "postgresql://easel:pa@secret-word@127.0.0.1/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-pa@ss:secret-word@127.0.0.1/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-word127.0.0.1/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-word@127.0.0.1:secret-port/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-word@127.0.0.1:65536/easel"),
+    ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", "sqlite:///?mode=ro"),
     ("ADMIN_PORT", "65536"),
     ("ADMIN_PORT", "of"),
     ("ADMIN_PASSWORD", "elevenchars"),
@@ -323,6 +345,12 @@ def test_the_secrets_are_named_for_the_log(load):
     found = load(**REQUIRED, DATABASE_URL="postgresql://easel:p%40ss/word@db/easel")
     wanted = {REQUIRED["DISCORD_TOKEN"], REQUIRED["HIAPI_API_KEY"], "p%40ss/word", "p@ss/word"}
     assert found.secrets() == wanted
+
+
+def test_a_password_among_the_options_of_an_address_is_a_secret(load):
+    address = "postgresql://easel@db/easel?sslmode=require&password=hunter%212&host=db"
+    found = load(**REQUIRED, DATABASE_URL=address)
+    assert {"hunter%212", "hunter!2"} <= found.secrets()
 
 
 def test_every_setting_named_like_a_secret_is_kept_like_one():
