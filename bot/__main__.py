@@ -17,7 +17,7 @@ import structlog
 import typer
 
 from bot import environment, logs, settings
-from bot.operate import commands, opening
+from bot.operate import commands, configuration, opening
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +41,8 @@ cli = typer.Typer(
 def run() -> None:
     """Run the bot on Discord, with the settings of the environment and .env."""
     configured = _load()
+    if missing := configuration.unpriced(configured):
+        _fail(f"{missing} {configuration.PRICE_ALL}")
     _keep_memory()
     raise typer.Exit(asyncio.run(_run(configured)))
 

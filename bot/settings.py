@@ -22,6 +22,7 @@ from pydantic_settings import NoDecode
 
 from bot import addresses
 from bot.allowance import Allowances, Caps, Prices
+from bot.catalog import Catalog
 from bot.pauses import Pause
 
 
@@ -103,7 +104,8 @@ class Settings(BaseModel):
     prices: str = Field(
         default="",
         description="What a picture costs in dollars by model and resolution, such as "
-        "`gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08`. What has no price is only counted.",
+        "`gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08`. What has no price is only counted; a "
+        "limit in dollars needs them all.",
     )
     confirm_above: Decimal | None = Field(
         default=None,
@@ -377,6 +379,16 @@ class Settings(BaseModel):
             member=Caps.parse(self.member_caps),
             outsider=Caps.parse(self.outsider_caps),
             failed_per_day=self.failed_per_day,
+        )
+
+    def catalog(self) -> Catalog:
+        """The models that people may ask for."""
+        return Catalog.with_ids(
+            imagine=self.imagine_model,
+            remix=self.remix_model,
+            imagine_successor=self.imagine_successor,
+            remix_successor=self.remix_successor,
+            offer_successors=self.offer_successors,
         )
 
     def pause(self) -> Pause:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import dotenv
 
-from bot.allowance import MICROS, Prices, dollars
+from bot.allowance import MICROS, Caps, Prices, dollars
 from bot.operate import findings
 from bot.operate.findings import Finding
 from bot.settings import EVERYWHERE, Settings, SettingsError
@@ -24,6 +24,11 @@ MUCH, TOO_MUCH = 0.5, 0.9
 HIGH_LIMIT = 100
 WEAK_LENGTH, WEAK_VARIETY = 24, 8
 ALIKE = 0.85
+CAPS = ("BOT_CAPS", "SERVER_CAPS", "MEMBER_CAPS", "OUTSIDER_CAPS")
+PRICE_ALL = (
+    "Give PRICES each of them, or set limits in pictures alone; IMAGINE_SUCCESSOR=none and "
+    "REMIX_SUCCESSOR=none take those models away."
+)
 COUNT_LIMIT = 4  # pictures of one request
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
@@ -87,13 +92,35 @@ def _spending(settings: Settings) -> Iterator[Finding]:
         what = f"Every server that adds the bot may spend, {most}."
         fix = "Name your servers in ALLOWED_SERVERS, or lower BOT_CAPS."
         yield findings.warning(NAME, what, fix)
-    if (caps.day_micros or caps.month_micros) is not None and not settings.prices:
-        what = "BOT_CAPS names dollars, but PRICES says of no picture what it costs."
-        yield findings.warning(NAME, what, "Fill in PRICES: what has no price is only counted.")
+    yield from _prices(settings)
     yield from _asking(settings)
     if settings.refusals_pause_after > settings.failed_per_day:
         what = "REFUSALS_PAUSE_AFTER is never reached: FAILED_PER_DAY stops a person before."
         yield findings.warning(NAME, what, "Lower REFUSALS_PAUSE_AFTER, or raise FAILED_PER_DAY.")
+
+
+def unpriced(settings: Settings) -> str:
+    """Why a limit in dollars would not hold: what has no price counts as nothing. Empty if it
+    holds, or there is none.
+    """
+    named = [name for name in CAPS if Caps.parse(getattr(settings, name.lower())).in_dollars]
+    known = Prices.parse(settings.prices).micros
+    missing = ["@".join(each) for each in settings.catalog().made if each not in known]
+    if not named or not missing:
+        return ""
+    return f"{named[0]} names dollars, but PRICES does not say what costs {', '.join(missing)}."
+
+
+def _prices(settings: Settings) -> Iterator[Finding]:
+    """Whether every price that is needed is there, and each that is there is needed."""
+    made = settings.catalog().made
+    if missing := unpriced(settings):
+        yield findings.error(NAME, missing, PRICE_ALL)
+    for each in Prices.parse(settings.prices).micros:
+        if each not in made:
+            what = f"PRICES names {'@'.join(each)}, which nobody can ask for."
+            fix = f"There are {', '.join('@'.join(each) for each in made)}."
+            yield findings.warning(NAME, what, fix)
 
 
 def _asking(settings: Settings) -> Iterator[Finding]:

@@ -281,6 +281,17 @@ async def test_commands_on_no_database_an_old_one_and_a_wrong_address(scene):
     assert (status, printed.startswith("DATABASE_URL")) == (2, True), printed
 
 
+async def test_no_bot_is_started_under_a_limit_in_dollars_that_would_not_hold(scene):
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    caps = {"BOT_CAPS": "$0.05/month", "PRICES": "gpt-image-2@1K=0.04"}
+    status, printed = await easel(scene, "run", **needed, **caps)
+    assert (status, printed.count("\n")) == (2, 1), printed
+    assert (
+        "BOT_CAPS names dollars, but PRICES does not say what costs gpt-image-2-pro@1K" in printed
+    )
+    assert "set limits in pictures" in printed
+
+
 async def test_migrate_asks_for_no_token_and_no_key(scene):
     status, printed = await easel(scene, "migrate", DATABASE_URL="sqlite:///new/easel.db")
     assert (status, printed.splitlines()[-1]) == (0, "The database is up to date."), printed

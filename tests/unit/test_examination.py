@@ -22,6 +22,12 @@ from bot.settings import Settings
 from tests import build
 
 NOW = build.NOW
+PRICES = (
+    "gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08, "
+    "gpt-image-2-image-to-image-pro@1K=0.04, gpt-image-2-image-to-image-pro@2K=0.08, "
+    "gpt-image-2/text-to-image@1K=0.02, gpt-image-2/text-to-image@2K=0.04, "
+    "gpt-image-2/image-to-image@1K=0.02, gpt-image-2/image-to-image@2K=0.04"
+)
 NOWHERE = Path("/proc/nowhere")  # not even root makes a folder there
 
 
@@ -58,12 +64,19 @@ def test_what_goes_together_is_ok():
         ({"bot_caps": "0/day"}, Level.WARNING, "nobody gets a picture"),
         ({"allowed_servers": {"*"}, "bot_caps": "500/day"}, Level.WARNING, "500 pictures a day"),
         ({"allowed_servers": {"*"}, "bot_caps": ""}, Level.WARNING, "without an end"),
-        ({"bot_caps": "9/day, $1/day"}, Level.WARNING, "PRICES"),
+        ({"bot_caps": "9/day, $1/day"}, Level.ERROR, "BOT_CAPS names dollars, but PRICES"),
+        ({"member_caps": "$1/month"}, Level.ERROR, "MEMBER_CAPS names dollars, but PRICES"),
+        (
+            {"outsider_caps": "$1/day", "prices": PRICES.replace("gpt-image-2-pro@2K", "a@2K")},
+            *(Level.ERROR, "does not say what costs gpt-image-2-pro@2K."),
+        ),
+        ({"prices": f"{PRICES}, gpt-image-2@1K=0.04"}, Level.WARNING, "gpt-image-2@1K, which"),
+        ({"prices": "gpt-image-2-pro@3K=0.04"}, Level.WARNING, "gpt-image-2-pro@3K, which"),
         ({"confirm_above": "0.5"}, Level.WARNING, "CONFIRM_ABOVE is given, but PRICES"),
         (
-            {"confirm_above": "0.16", "prices": "a@1K=0.02, a@2K=0.04"},
+            {"confirm_above": "0.32", "prices": PRICES},
             Level.WARNING,
-            "at most $0.16",
+            "at most $0.32",
         ),
         ({"refusals_pause_after": 51}, Level.WARNING, "FAILED_PER_DAY stops a person before"),
         ({"public_url": "https://e.example", "web_port": 0}, Level.ERROR, "WEB_PORT is 0"),
@@ -71,15 +84,30 @@ def test_what_goes_together_is_ok():
     ],
 )
 def test_what_does_not_go_together_is_named_with_its_fix(changes, level, part):
-    [found] = configured(**changes)
+    found = next(each for each in configured(**changes) if part in each.what)
     assert found.level is level
-    assert part in found.what
     assert found.fix
 
 
 def test_a_question_that_may_come_and_a_pause_that_may_come_are_fine():
-    [found] = configured(confirm_above="0.15", prices="a@2K=0.04", refusals_pause_after=50)
+    [found] = configured(confirm_above="0.31", prices=PRICES, refusals_pause_after=50)
     assert found.level is Level.OK
+
+
+def test_a_limit_in_dollars_holds_once_all_that_can_be_asked_for_has_its_price():
+    [found] = configured(bot_caps="$5/month", prices=PRICES)
+    assert found.level is Level.OK
+    alone = {"imagine_successor": "", "remix_successor": ""}
+    pro = ", ".join(each for each in PRICES.split(", ") if "/" not in each)
+    [found] = configured(bot_caps="$5/month", prices=pro.lower(), **alone)
+    assert found.level is Level.OK, "1k is 1K"
+    assert configuration.unpriced(settings(bot_caps="$5/month", prices=pro))
+    larger = configuration.unpriced(
+        settings(bot_caps="$5/month", prices=PRICES, imagine_model="gpt-image-2/text-to-image")
+    )
+    assert larger.endswith(
+        "what costs gpt-image-2/text-to-image@4K, gpt-image-2/image-to-image@4K."
+    )
 
 
 def test_every_server_with_a_low_limit_and_a_bare_loopback_are_fine():
