@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -26,9 +27,12 @@ class Storage:
     secrets: frozenset[str] = field(repr=False)
 
 
+ENCODING = "utf-8-sig"  # some editors on Windows begin a file with a mark
+
+
 class _FromEnvironment(settings.Settings, BaseSettings):
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8-sig",  # some editors on Windows begin a file with a mark
+        env_file_encoding=ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -38,12 +42,7 @@ class _FromEnvironment(settings.Settings, BaseSettings):
 
 def load(env_file: Path = Path(".env")) -> settings.Settings:
     """Read the environment, then `env_file` for what is missing there. Raises SettingsError."""
-    try:
-        return _FromEnvironment(_env_file=env_file)
-    except ValidationError as error:
-        raise _refusal(error) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise _unreadable(env_file, error) from None
+    return _read(env_file)
 
 
 def load_storage(env_file: Path = Path(".env")) -> Storage:
@@ -53,12 +52,7 @@ def load_storage(env_file: Path = Path(".env")) -> Storage:
     """
     unused: dict[str, Any] = dict.fromkeys(("discord_token", "hiapi_api_key"), "unused")
     unused["allowed_servers"] = settings.EVERYWHERE
-    try:
-        read = _FromEnvironment(_env_file=env_file, **unused)
-    except ValidationError as error:
-        raise _refusal(error) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise _unreadable(env_file, error) from None
+    read = _read(env_file, **unused)
     return Storage(
         database_url=read.database_url,
         keep_folder=read.keep_folder,
@@ -68,6 +62,31 @@ def load_storage(env_file: Path = Path(".env")) -> Storage:
         log_format=read.log_format,
         secrets=read.secrets() - {"unused"},
     )
+
+
+def _read(env_file: Path, **given: Any) -> settings.Settings:
+    try:
+        _named(env_file)
+        return _FromEnvironment(_env_file=env_file, **given)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(env_file, error) from None
+
+
+def _named(env_file: Path) -> tuple[str, ...]:
+    """The names that a file gives. Raises SettingsError for a line that would be dropped."""
+    if not env_file.is_file():
+        return ()
+    names = []
+    with env_file.open(encoding=ENCODING) as lines:
+        for each in parse_stream(lines):
+            if each.error or (each.key is not None and each.value is None):
+                where = f"{env_file} line {each.original.line}"
+                raise settings.SettingsError(f"{where} cannot be read: is a quote or = missing?")
+            if each.key is not None:
+                names.append(each.key)
+    return tuple(names)
 
 
 def _refusal(error: ValidationError) -> settings.SettingsError:

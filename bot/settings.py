@@ -7,23 +7,21 @@ test.
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import NoDecode
 
-from bot import addresses
+from bot import addresses, spelling
 from bot.allowance import Allowances, Caps, Prices
 from bot.catalog import Catalog
 from bot.pauses import Pause
+from bot.spelling import CommaSeparated, LogFormat, LogLevel, Port, PortOrOff
 
 
 class SettingsError(Exception):
@@ -37,25 +35,7 @@ class SettingsError(Exception):
         self.complaints = complaints
 
 
-def _split(value: object) -> object:
-    """`a, b` from the environment as a list; anything else as it is."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _off(value: object) -> object:
-    return None if value == OFF else value
-
-
-def _digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
-
-
-CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
-
 EVERYWHERE = "*"
-OFF = "off"
 SHORTEST_PASSWORD = 12
 
 
@@ -238,20 +218,16 @@ class Settings(BaseModel):
         default="127.0.0.1",
         description="Address that the web server listens on; 0.0.0.0 in a container.",
     )
-    web_port: int = Field(
+    web_port: Port = Field(
         default=8080,
-        ge=0,
-        le=65535,
         description="Port of the web server: callbacks, `/healthz`, `/readyz`.",
     )
     admin_host: str = Field(
         default="127.0.0.1",
         description="Address that the operator's page and `/metrics` listen on.",
     )
-    admin_port: Annotated[int | None, BeforeValidator(_off)] = Field(
+    admin_port: PortOrOff = Field(
         default=8081,
-        ge=0,
-        le=65535,
         description="Port of the operator's page and `/metrics`; `off` for neither.",
     )
     admin_password: SecretStr | None = Field(
@@ -276,10 +252,10 @@ class Settings(BaseModel):
         description="Sentry's address for reports of defects: types and places of errors, without "
         "their texts. Empty, nothing is reported.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+    log_level: LogLevel = Field(
         default="INFO", description="The least important log lines to write."
     )
-    log_format: Literal["console", "json"] = Field(
+    log_format: LogFormat = Field(
         default="console", description="Log lines for eyes (`console`) or for machines (`json`)."
     )
 
@@ -296,7 +272,7 @@ class Settings(BaseModel):
     def _server_ids(cls, value: frozenset[str]) -> frozenset[str]:
         if not value:
             raise ValueError(f"must name at least one server id, or {EVERYWHERE}")
-        wrong = sorted(part for part in value if part != EVERYWHERE and not _digits(part))
+        wrong = sorted(each for each in value if each != EVERYWHERE and not spelling.digits(each))
         if wrong:
             raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
         return value

@@ -157,6 +157,33 @@ def test_a_file_with_a_byte_order_mark_is_read(load):
     assert load(f"\ufeff{lines}").discord_token.get_secret_value() == REQUIRED["DISCORD_TOKEN"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'BOT_CAPS="5/day',
+        "BOT_CAPS='5/day",
+        "BOT_CAPS 5/day",
+        "BOT_CAPS",
+        'BOT_CAPS="5/day" PRICES=',
+    ],
+)
+def test_a_line_that_would_be_dropped_is_refused_by_its_number(load, line):
+    with pytest.raises(
+        SettingsError, match="line 3 cannot be read: is a quote or = missing"
+    ) as said:
+        load(f"# caps\nALLOW_DMS=true\n{line}\nWEB_PORT=9000\n", **REQUIRED)
+    assert "5/day" not in str(said.value)
+
+
+def test_lines_in_all_allowed_forms_are_read(load):
+    found = load(
+        "# a remark\n\nexport WEB_PORT=9000\nBOT_CAPS='5/day' # why\r\nALLOW_DMS = \"true\"\n"
+        'PRIVACY_URL=\nTERMS_URL=""',
+        **REQUIRED,
+    )
+    assert (found.web_port, found.bot_caps, found.allow_dms) == (9000, "5/day", True)
+
+
 def test_a_file_that_is_no_text_is_refused_without_showing_it(tmp_path):
     file = tmp_path / ".env"
     file.write_bytes(b"DISCORD_TOKEN=\xff\xfesecret")
