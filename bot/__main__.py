@@ -6,6 +6,7 @@ It owns exit codes, signals and the words an operator reads; it never holds a st
 import asyncio
 import contextlib
 import ctypes
+import errno
 import gc
 import signal
 import sys
@@ -165,12 +166,22 @@ async def _run(configured: settings.Settings) -> int:
                 log.info("easel.stopped")
     except (LedgerError, WebError, AdminError, sentry.SentryError) as error:
         typer.echo(str(error), err=True)
-        return 2
+        return 1 if _may_pass(error) else 2
     except SQLAlchemyError as error:
         # Later the loops take such errors in; at the start nothing has begun that could go on.
-        cause = " ".join(str(getattr(error, "orig", error)).split())
-        typer.echo(f"DATABASE_URL cannot be used: {cause}", err=True)
-        return 2
+        words = " ".join(str(getattr(error, "orig", error)).split())
+        typer.echo(f"DATABASE_URL cannot be used: {words}", err=True)
+        return 1 if _may_pass(error) else 2
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same start may succeed later: then it is worth trying again."""
+    from bot.ledger.ledger import LedgerAwayError, is_away  # noqa: PLC0415 - as in `_run`
+
+    if isinstance(error, LedgerAwayError) or is_away(error):
+        return True
+    # Whoever has the port may be on its way out, and an address may still be on its way.
+    return getattr(error.__cause__, "errno", None) in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
 async def _until_signal(work: Coroutine[object, object, int | None], *, stopped: int = 0) -> int:

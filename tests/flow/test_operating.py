@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import sys
 import zipfile
@@ -290,6 +291,22 @@ async def test_no_bot_is_started_under_a_limit_in_dollars_that_would_not_hold(sc
         "BOT_CAPS names dollars, but PRICES does not say what costs gpt-image-2-pro@1K" in printed
     )
     assert "set limits in pictures" in printed
+
+
+async def test_a_start_that_may_succeed_later_ends_with_1_and_is_tried_again(scene):
+    """deploy/easel.service starts it again after 1 and not after 2."""
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    address = f"postgresql://easel:hunter-two@127.0.0.1:{free_port()}/easel"
+    status, printed = await easel(scene, "run", **needed, DATABASE_URL=address)
+    assert (status, printed.count("\n")) == (1, 1), printed
+    assert "DATABASE_URL cannot be opened" in printed
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        status, printed = await easel(scene, "run", **needed, WEB_PORT=port, ADMIN_PORT="off")
+    assert (status, "cannot be listened on" in printed) == (1, True), printed
+    elsewhere = {"WEB_HOST": "no-such-host.invalid", "ADMIN_PORT": "off"}
+    status, printed = await easel(scene, "run", **needed, **elsewhere)
+    assert (status, "cannot be listened on" in printed) == (2, True), printed
 
 
 async def test_migrate_asks_for_no_token_and_no_key(scene):

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 
 from bot.ledger import migrate, schema, verbs
 from bot.ledger import writer as writer_module
-from bot.ledger.ledger import Ledger, LedgerError
+from bot.ledger.ledger import Ledger, LedgerAwayError, LedgerError
 
 
 @pytest.fixture
@@ -154,6 +154,9 @@ class TestRefusals:
         path.write_bytes(b"these are not the bytes of a database " * 100)
         expected = "DATABASE_URL cannot be opened: file is not a database"
         assert await refusal(f"sqlite:///{path}") == expected
+        with pytest.raises(LedgerError) as caught:
+            Ledger(f"sqlite:///{path}").migrate()
+        assert not isinstance(caught.value, LedgerAwayError), "it stays so"
         assert path.read_bytes() == b"these are not the bytes of a database " * 100
 
     async def test_a_file_that_another_program_locks_is_refused(self, path):
@@ -164,6 +167,8 @@ class TestRefusals:
             other.execute("BEGIN EXCLUSIVE")
             expected = "DATABASE_URL cannot be opened: database is locked"
             assert await refusal(f"sqlite:///{path}") == expected
+            with pytest.raises(LedgerAwayError):
+                Ledger(f"sqlite:///{path}", lock_wait_ms=1).migrate()
 
     async def test_a_newer_database_is_refused_and_left_alone(self, path):
         async with Ledger(f"sqlite:///{path}"):
