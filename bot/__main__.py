@@ -106,6 +106,8 @@ def _load() -> settings.Settings:
     logs.configure(
         level=configured.log_level, style=configured.log_format, secrets=configured.secrets()
     )
+    for name in environment.strangers():
+        log.warning("settings.unknown", name=name)
     return configured
 
 

@@ -27,6 +27,8 @@ class Storage:
     secrets: frozenset[str] = field(repr=False)
 
 
+# In .env for docker compose, which reads the same file.
+NEIGHBOURS = frozenset({"EASEL_DOMAIN", "POSTGRES_PASSWORD"})
 ENCODING = "utf-8-sig"  # some editors on Windows begin a file with a mark
 
 
@@ -62,6 +64,15 @@ def load_storage(env_file: Path = Path(".env")) -> Storage:
         log_format=read.log_format,
         secrets=read.secrets() - {"unused"},
     )
+
+
+def strangers(env_file: Path = Path(".env")) -> tuple[str, ...]:
+    """The names in `env_file` that are no settings, and so do nothing. Raises as `load` does."""
+    known = NEIGHBOURS | {name.upper() for name in settings.Settings.model_fields}
+    try:
+        return tuple(name for name in _named(env_file) if name.upper() not in known)
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(env_file, error) from None
 
 
 def _read(env_file: Path, **given: Any) -> settings.Settings:

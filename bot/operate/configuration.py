@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dotenv
-
+from bot import environment
 from bot.allowance import MICROS, Caps, Prices, dollars
 from bot.operate import findings
 from bot.operate.findings import Finding
@@ -60,12 +59,12 @@ def _file(env_file: Path) -> Iterator[Finding]:
     if os.name == "posix" and env_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         what = f"Others on this machine may read {env_file.name}, which holds secrets."
         yield findings.warning(NAME, what, f"chmod 600 {env_file.name}")
-    known = {name.upper() for name in Settings.model_fields}
-    for name in dotenv.dotenv_values(env_file):
+    known = [name.upper() for name in Settings.model_fields]
+    for name in environment.strangers(env_file):
+        what = f"{name} in {env_file.name} is no setting of Easel, and does nothing."
         near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=ALIKE)
-        if near and name.upper() not in known:
-            what = f"{name} in {env_file.name} is no setting of Easel."
-            yield findings.warning(NAME, what, f"Did you mean {near[0]}?")
+        fix = f"Did you mean {near[0]}?" if near else ".env.example has all names; delete the line."
+        yield findings.warning(NAME, what, fix)
 
 
 def _polling(settings: Settings) -> Iterator[Finding]:

@@ -293,6 +293,12 @@ async def test_no_bot_is_started_under_a_limit_in_dollars_that_would_not_hold(sc
     assert "set limits in pictures" in printed
 
 
+async def test_a_name_that_is_no_setting_is_said_at_the_start(scene):
+    (scene.folder / ".env").write_text("DAILY_LIMIT=5\nEASEL_DOMAIN=easel.example\n")
+    bot = await scene.start()
+    assert [line["name"] for line in bot.said("settings.unknown")] == ["DAILY_LIMIT"]
+
+
 async def test_a_start_that_may_succeed_later_ends_with_1_and_is_tried_again(scene):
     """deploy/easel.service starts it again after 1 and not after 2."""
     needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}

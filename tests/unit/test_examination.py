@@ -119,14 +119,18 @@ def test_every_server_with_a_low_limit_and_a_bare_loopback_are_fine():
 
 def test_a_file_of_secrets_that_others_may_read_and_a_slip_of_the_pen(tmp_path):
     env_file = tmp_path / ".env"
-    env_file.write_text("WEBPORT=9000\nPOSTGRES_PASSWORD=x\nLOG_LEVEL=INFO\n")
+    env_file.write_text(
+        "WEBPORT=9000\nPOSTGRES_PASSWORD=x\nEASEL_DOMAIN=x\nlog_level=INFO\nDAILY_LIMIT=5\n"
+    )
     env_file.chmod(0o644)
-    readable, slip = configured(env_file=env_file)
+    readable, slip, strange = configured(env_file=env_file)
     assert readable.fix == "chmod 600 .env"
     assert (slip.what, slip.fix) == (
-        "WEBPORT in .env is no setting of Easel.",
+        "WEBPORT in .env is no setting of Easel, and does nothing.",
         "Did you mean WEB_PORT?",
     )
+    assert strange.what.startswith("DAILY_LIMIT in .env is no setting")
+    assert "delete the line" in strange.fix
 
 
 @pytest.mark.parametrize(
