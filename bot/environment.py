@@ -3,6 +3,8 @@
 It owns the reading; it never decides what a setting means and never prints a value.
 """
 
+import errno
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,8 @@ def _read(env_file: Path, **given: Any) -> settings.Settings:
 
 def _named(env_file: Path) -> tuple[str, ...]:
     """The names that a file gives. Raises SettingsError for a line that would be dropped."""
+    if env_file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not env_file.is_file():
         return ()
     names = []
@@ -94,7 +98,9 @@ def _named(env_file: Path) -> tuple[str, ...]:
         for each in parse_stream(lines):
             if each.error or (each.key is not None and each.value is None):
                 where = f"{env_file} line {each.original.line}"
-                raise settings.SettingsError(f"{where} cannot be read: is a quote or = missing?")
+                raise settings.SettingsError(
+                    f"{where} cannot be read: is a quote or = missing?", fix="Correct that line."
+                )
             if each.key is not None:
                 names.append(each.key)
     return tuple(names)
@@ -108,17 +114,38 @@ def _refusal(error: ValidationError) -> settings.SettingsError:
 
 def _unreadable(env_file: Path, error: UnicodeDecodeError | OSError) -> settings.SettingsError:
     if isinstance(error, OSError):
-        return settings.SettingsError(f"{env_file} cannot be read: {error.strerror}.")
-    return settings.SettingsError(f"{env_file} is not UTF-8 text.")
+        what = f"{env_file} cannot be read: {error.strerror}."
+        if isinstance(error, PermissionError):
+            return settings.SettingsError(what, fix="Give it to the user that Easel runs as.")
+        return settings.SettingsError(what, fix="It must be a file with a line for each setting.")
+    fix = "Save it as UTF-8 in your editor."
+    return settings.SettingsError(f"{env_file} is not UTF-8 text.", fix=fix)
+
+
+MISSING = "is missing"
+# What pydantic calls a fault, and what it is called here; in braces what the fault brings along.
+PLAIN = {
+    "missing": MISSING,
+    "bool_parsing": "takes true or false",
+    "int_parsing": "takes a whole number",
+    "float_parsing": "takes a number",
+    "decimal_parsing": "takes a number",
+    "finite_number": "takes a number",
+    "literal_error": "takes {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "string_too_long": "must have at most {max_length} characters",
+}
 
 
 def _complaints(error: ValidationError) -> tuple[tuple[str, str], ...]:
     """All that is wrong; never the value, which may be a secret."""
     complaints = []
-    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+    for fault in error.errors(include_input=False, include_url=False):
         name = str(fault["loc"][0]).upper()
-        if fault["type"] == "missing":
-            complaints.append((name, "is missing"))
+        if plain := PLAIN.get(fault["type"]):
+            complaints.append((name, plain.format_map(fault.get("ctx", {}))))
         else:
             reason = fault["msg"].removeprefix("Value error, ")
             complaints.append((name, f"{reason[:1].lower()}{reason[1:]}"))

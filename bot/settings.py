@@ -27,12 +27,16 @@ from bot.spelling import CommaSeparated, LogFormat, LogLevel, Port, PortOrOff
 class SettingsError(Exception):
     """A setting is missing or malformed; the message is one sentence that names it.
 
-    `complaints` are its parts: the setting's name and what is wrong with it.
+    `complaints` are its parts: the setting's name and what is wrong with it. `fix` is what to do
+    where it is not one setting's matter.
     """
 
-    def __init__(self, message: str, complaints: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, message: str, complaints: tuple[tuple[str, str], ...] = (), *, fix: str = ""
+    ) -> None:
         super().__init__(message)
         self.complaints = complaints
+        self.fix = fix
 
 
 EVERYWHERE = "*"

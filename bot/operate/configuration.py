@@ -34,10 +34,14 @@ CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 def unreadable(error: SettingsError) -> list[Finding]:
     """One finding for each setting that is missing or wrong."""
-    fix = "Give it in the environment or in .env; .env.example has them all."
     if not error.complaints:
-        return [findings.error(NAME, str(error), fix)]
-    return [findings.error(name, f"{name} {what}.", fix) for name, what in error.complaints]
+        return [findings.error(NAME, str(error), error.fix)]
+    give = "Give it in the environment or in .env; .env.example has them all."
+    correct = "Correct it in the environment or in .env; .env.example says what it takes."
+    return [
+        findings.error(name, f"{name} {what}.", give if what == environment.MISSING else correct)
+        for name, what in error.complaints
+    ]
 
 
 def check(settings: Settings, *, env_file: Path, contained: bool | None = None) -> list[Finding]:

@@ -498,7 +498,7 @@ async def test_each_missing_setting_is_named(discord, tmp_path):
     missing = {"DISCORD_TOKEN": "", "ALLOWED_SERVERS": "", "WEB_PORT": ""}
     status, printed, _ = await examined(discord, tmp_path, **missing)
     assert status == 2
-    for name in ("DISCORD_TOKEN is missing", "ALLOWED_SERVERS is missing", "WEB_PORT input"):
+    for name in ("DISCORD_TOKEN is missing", "ALLOWED_SERVERS is missing", "WEB_PORT takes a"):
         assert name in printed
     assert "HIAPI_API_KEY" not in printed
 

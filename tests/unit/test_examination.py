@@ -18,7 +18,7 @@ from bot.ledger.servers import ALL, EVERYWHERE, Block
 from bot.model import Delivery, End, State
 from bot.operate import clocks, configuration, doctor, findings, storage, tables
 from bot.operate.findings import Level
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from tests import build
 
 NOW = build.NOW
@@ -131,6 +131,17 @@ def test_a_file_of_secrets_that_others_may_read_and_a_slip_of_the_pen(tmp_path):
     )
     assert strange.what.startswith("DAILY_LIMIT in .env is no setting")
     assert "delete the line" in strange.fix
+
+
+def test_what_is_missing_is_to_be_given_and_what_is_wrong_to_be_corrected():
+    wrong = SettingsError(
+        "", (("WEB_PORT", "takes a whole number"), ("DISCORD_TOKEN", "is missing"))
+    )
+    port, token = configuration.unreadable(wrong)
+    assert port.fix.startswith("Correct it")
+    assert token.fix.startswith("Give it")
+    [file] = configuration.unreadable(SettingsError(".env is no text.", fix="Save it."))
+    assert (file.what, file.fix) == (".env is no text.", "Save it.")
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,46 @@ def test_a_malformed_value_is_refused_in_one_sentence_that_names_it(load, name, 
         assert "secret-" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ALLOW_DMS", "perhaps", "takes true or false"),
+        ("WEB_PORT", "http", "takes a whole number"),
+        ("WEB_PORT", "65536", "must be at most 65535"),
+        ("QUEUE_MAX_AGE", "1", "must be at least 60"),
+        ("HIAPI_POLL_EVERY", "often", "takes a number"),
+        ("HIAPI_POLL_EVERY", "0.5", "must be at least 1.0"),
+        ("CONFIRM_ABOVE", "much", "takes a number"),
+        ("CONFIRM_ABOVE", "inf", "takes a number"),
+        ("LOG_LEVEL", "loud", "takes 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("ADMIN_PORT", "none", "takes a port or off"),
+        ("ADMIN_PORT", "65536", "must be at most 65535"),
+        ("IMAGINE_MODEL", "x" * 129, "must have at most 128 characters"),
+        ("ALARM_CHANNEL", str(2**63), f"must be less than {2**63}"),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(load, name, value, words):
+    assert refused(load, **{name: value}) == f"{name} {words} (see .env.example)."
+
+
+def test_no_value_is_refused_in_words_that_are_not_ours(load):
+    for name, value in MALFORMED:
+        assert "input" not in refused(load, **{name: value}), (name, value)
+
+
+@pytest.mark.parametrize(("level", "style"), [("info", "JSON"), ("Info", "Json")])
+def test_words_are_understood_in_any_case(load, level, style):
+    found = load(**REQUIRED, LOG_LEVEL=level, LOG_FORMAT=style, ADMIN_PORT="OFF")
+    assert (found.log_level, found.log_format, found.admin_port) == ("INFO", "json", None)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory") as refusal:
+        environments.load(tmp_path / ".env")
+    assert refusal.value.fix == "It must be a file with a line for each setting."
+
+
 def test_a_refusal_carries_no_value_in_its_chain_either(load):
     with pytest.raises(SettingsError) as refusal:
         load(**REQUIRED | {"DISCORD_TOKEN": "very secret"})
