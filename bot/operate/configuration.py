@@ -18,6 +18,7 @@ from bot.settings import EVERYWHERE, Settings, SettingsError
 
 NAME = "Settings"
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+ALL_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 # Shares of the requests that looking at running tasks may take.
 MUCH, TOO_MUCH = 0.5, 0.9
 HIGH_LIMIT = 100
@@ -148,6 +149,10 @@ def _addresses(settings: Settings, *, contained: bool) -> Iterator[Finding]:
     if settings.public_url and settings.web_port == 0:
         what = "WEB_PORT is 0, which takes another port at each start: no proxy can know it."
         yield findings.error(NAME, what, "Give WEB_PORT the port that your proxy calls.")
+    hosts = {settings.web_host, settings.admin_host}
+    if settings.web_port == settings.admin_port != 0 and (len(hosts) == 1 or hosts & ALL_HOSTS):
+        what = f"WEB_PORT and ADMIN_PORT are both {settings.web_port}."
+        yield findings.error(NAME, what, "Give ADMIN_PORT another port, or off.")
     base = urlsplit(settings.hiapi_base_url)
     if settings.hiapi_trusted_hosts and base.hostname not in LOCAL:
         what = "HIAPI_TRUSTED_HOSTS lets pictures come from plain http and private addresses."

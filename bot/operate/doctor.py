@@ -89,10 +89,12 @@ async def _network(
     public: Callable[[str], bool],
     paid: bool,
 ) -> list[Finding]:
-    """The port, PUBLIC_URL and the paid trial: all need whoever listens here."""
+    """The ports, PUBLIC_URL and the paid trial: all need whoever listens here."""
     try:
         async with listener.opened(settings, clock=clock) as ours:
             found = [await _port(settings, ours)]
+            running = ours is None and found[0].level is not Level.ERROR
+            found += await listener.check_admin(settings, running=running)
             reached = reach.check(
                 settings, clock=clock, trust=trust, public=public, running=ours is None
             )
@@ -101,12 +103,15 @@ async def _network(
                 found += await trial.check(settings, clock=clock, listener=ours)
             return found
     except WebError as error:
-        return [findings.error(listener.NAME, str(error), "Correct WEB_HOST and WEB_PORT.")]
+        refused = findings.error(listener.NAME, str(error), "Correct WEB_HOST and WEB_PORT.")
+        return [refused, *await listener.check_admin(settings, running=False)]
 
 
 async def _port(settings: Settings, ours: listener.Listener | None) -> Finding:
     if ours is None:
         return await listener.neighbour(settings)
+    if settings.web_port == 0:
+        return findings.ok(listener.NAME, "WEB_PORT is 0: each start takes a port that is free.")
     where = f"{settings.web_host}:{settings.web_port}"
     return findings.ok(listener.NAME, f"{where} is free; the bot is not running here.")
 

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import os
+import socket
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from email.utils import formatdate
 from time import time
 
@@ -51,6 +52,7 @@ def settings(**changes):
         "hiapi_api_key": "sk-sandbox",
         "allowed_servers": {"*"},
         "web_port": free_port(),
+        "admin_port": None,
         "hiapi_webhook_secret": SECRET,
     }
     return Settings(**needed | changes)
@@ -334,6 +336,22 @@ async def test_the_port_is_free_the_bots_or_somebody_elses(hiapi):
     assert (await listener.neighbour(other)).level is Level.ERROR
 
 
+async def test_the_operators_port_is_free_the_bots_or_somebody_elses():
+    assert await listener.check_admin(settings(), running=False) == []
+    read = settings(admin_port=free_port())
+    [found] = await listener.check_admin(read, running=False)
+    assert (found.level, "is free" in found.what) == (Level.OK, True)
+    with closing(socket.create_server(("127.0.0.1", read.admin_port))):
+        [found] = await listener.check_admin(read, running=False)
+        assert (found.level, found.fix[:28]) == (Level.ERROR, "Is Easel already running? Ot")
+        [found] = await listener.check_admin(read, running=True)
+        assert found.level is Level.OK
+    for host in ("192.0.2.1", "no-such-host.invalid"):
+        abroad = settings(admin_port=free_port(), admin_host=host, admin_password="x" * 12)
+        [found] = await listener.check_admin(abroad, running=False)
+        assert (found.level, host in found.what) == (Level.ERROR, True)
+
+
 # One real task ------------------------------------------------------------------------------
 
 
@@ -445,6 +463,7 @@ async def examined(discord, folder, *options, **changes):
         "HIAPI_API_KEY": "sk-sandbox",
         "ALLOWED_SERVERS": "*",
         "WEB_PORT": str(free_port()),
+        "ADMIN_PORT": "off",
         "NO_COLOR": "1",
         **changes,
     }

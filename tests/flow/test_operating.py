@@ -63,6 +63,7 @@ async def test_the_doctor_sees_that_the_bot_runs_and_leaves_it_alone(scene):
     port = free_port()
     await scene.start(web_port=port)
     where = {"HIAPI_BASE_URL": scene.hiapi.base_url, "WEB_PORT": str(port), "NO_COLOR": "1"}
+    where["ADMIN_PORT"] = "off"
     needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
     doctor = ("sandbox.wirecord.launch", "--base", scene.discord.base, "doctor")
     status, printed = await easel(scene, module=doctor, **where, **needed)

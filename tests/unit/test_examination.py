@@ -80,6 +80,11 @@ def test_what_goes_together_is_ok():
         ),
         ({"refusals_pause_after": 51}, Level.WARNING, "FAILED_PER_DAY stops a person before"),
         ({"public_url": "https://e.example", "web_port": 0}, Level.ERROR, "WEB_PORT is 0"),
+        ({"web_port": 9000, "admin_port": 9000}, Level.ERROR, "are both 9000"),
+        (
+            {"web_port": 9000, "admin_port": 9000, "web_host": "0.0.0.0"},  # noqa: S104
+            *(Level.ERROR, "are both 9000"),
+        ),
         ({"hiapi_trusted_hosts": {"10.0.0.1"}}, Level.WARNING, "private addresses"),
     ],
 )
@@ -112,6 +117,8 @@ def test_a_limit_in_dollars_holds_once_all_that_can_be_asked_for_has_its_price()
 
 def test_every_server_with_a_low_limit_and_a_bare_loopback_are_fine():
     assert configured(allowed_servers={"*"})[0].level is Level.OK
+    apart = {"web_port": 9000, "admin_port": 9000, "web_host": "127.0.0.2"}
+    assert configured(**apart)[0].level is Level.OK
     assert configured(public_url="https://e.example")[0].level is Level.OK
     [found] = configured(public_url="https://e.example", contained=True)
     assert (found.level, found.fix) == (Level.WARNING, "WEB_HOST=0.0.0.0")
