@@ -17,18 +17,23 @@ from bot.operate.findings import Finding
 
 DATABASE, MIGRATIONS, DISK = "Database", "Migrations", "Disk"
 LITTLE, TOO_LITTLE = 1024**3, 100 * 1024**2
+CHECK_SERVER = "See that the server runs, and correct host, port, user or password in DATABASE_URL."
+CHECK_FILE = "Let this user read and write the file; if it is damaged, restore a copy."
 MIGRATE = "Stop the bot and run 'python -m bot migrate'."
 
 
 def check_database(url: str, *, seconds: float) -> list[Finding]:
     """Reach it, read its version, see whether it takes a write (blocking)."""
     path = files.sqlite_path(url)
+    if path is not None and path.is_dir():
+        fix = f"Name a file in it: DATABASE_URL=sqlite:///{path / 'easel.db'}"
+        return [findings.error(DATABASE, f"{path} is a folder.", fix)]
     try:
         seen = health.examine(url, seconds=seconds)
     except LedgerError as error:
         said = str(error)
-        fix = "Check DATABASE_URL, the server, and who owns the file."
-        return [findings.error(DATABASE, f"{said[:1].upper()}{said[1:]}.", fix)]
+        said = f"{said[:1].upper()}{said[1:]}{'' if said.endswith(tuple('.?!')) else '.'}"
+        return [findings.error(DATABASE, said, CHECK_SERVER if path is None else CHECK_FILE)]
     if seen is None:
         assert path is not None  # noqa: S101 - only a file can be missing
         return [_unborn(path)]

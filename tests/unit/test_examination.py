@@ -251,6 +251,9 @@ def test_a_damaged_database_and_one_that_is_none(path, tmp_path):
     other.write_text("not a database at all, but long enough to be looked at" * 100)
     [found] = database(other)
     assert (found.level, "not a database" in found.what) == (Level.ERROR, True)
+    assert found.fix == storage.CHECK_FILE
+    [found] = database(tmp_path)
+    assert (found.level, found.what) == (Level.ERROR, f"{tmp_path} is a folder.")
 
 
 def test_a_database_that_others_may_open(path):
@@ -302,8 +305,9 @@ def test_little_room_is_said(free, level):
 
 def test_a_postgresql_that_is_not_there_is_said_without_its_password():
     [found] = storage.check_database("postgresql://easel:hunter-two@127.0.0.1:1/easel", seconds=2)
-    assert found.level is Level.ERROR
+    assert (found.level, found.fix) == (Level.ERROR, storage.CHECK_SERVER)
     assert "hunter-two" not in found.what
+    assert found.what.endswith("accepting TCP/IP connections?")
 
 
 # The table ----------------------------------------------------------------------------------
