@@ -19,10 +19,12 @@ HOURS_LIMIT = 24 * 365
 REASON = "the people who run the bot decided so"
 
 User = Annotated[
-    int | None, typer.Option("--user", min=1, max=2**63 - 1, help="A person's Discord id.")
+    int | None,
+    typer.Option("--user", min=1, max=opening.LARGEST_ID, help="A person's Discord id."),
 ]
 Server = Annotated[
-    int | None, typer.Option("--server", min=1, max=2**63 - 1, help="A server's Discord id.")
+    int | None,
+    typer.Option("--server", min=1, max=opening.LARGEST_ID, help="A server's Discord id."),
 ]
 
 

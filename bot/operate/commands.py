@@ -21,7 +21,12 @@ from bot.operate import barring, configuration, desk, opening, people, tables
 
 ENV_FILE = Path(".env")
 
-User = Annotated[int, typer.Option("--user", min=ANONYMOUS + 1, help="The person's Discord id.")]
+User = Annotated[
+    int,
+    typer.Option(
+        "--user", min=ANONYMOUS + 1, max=opening.LARGEST_ID, help="The person's Discord id."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 

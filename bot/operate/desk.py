@@ -49,7 +49,11 @@ def listed(
     state: Annotated[
         list[State] | None, typer.Option(help="Only jobs in this state. May be repeated.")
     ] = None,
-    user: Annotated[int | None, typer.Option(help="Only jobs of this person (id).")] = None,
+    user: Annotated[
+        int | None,
+        # 0 has the jobs of everybody who was erased.
+        typer.Option(min=0, max=opening.LARGEST_ID, help="Only jobs of this person (id)."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
 ) -> None:
     """List jobs, the newest first."""

@@ -16,6 +16,8 @@ from bot import environment, logs, settings
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.operate import tables
 
+LARGEST_ID = 2**63 - 1  # what both databases hold
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

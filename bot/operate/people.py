@@ -40,7 +40,7 @@ class Exported:
 
 
 def export(user_id: int, target: Path, *, progress: Progress) -> Exported:
-    """Write a zip of everything kept about a person; never over a file that is there."""
+    """Write a zip of everything kept about a person, whole or not at all; never over a file."""
     where = opening.storage()
     lines = opening.run(privacy.records, user_id, now=clock.system())
     kept = opening.run(privacy.files_of, user_id)
@@ -50,9 +50,16 @@ def export(user_id: int, target: Path, *, progress: Progress) -> Exported:
         opening.fail(f"{target} is there already: choose another name.")
     except OSError as error:
         opening.fail(f"{target} cannot be written: {error.strerror}.")
-    with os.fdopen(handle, "wb") as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr(LINES, "\n".join(lines) + "\n")
-        count = asyncio.run(_pack(packed, _keeper(where), kept, progress=progress))
+    try:
+        with (
+            os.fdopen(handle, "wb") as out,
+            zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed,
+        ):
+            packed.writestr(LINES, "\n".join(lines) + "\n")
+            count = asyncio.run(_pack(packed, _keeper(where), kept, progress=progress))
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        opening.fail(f"{target} cannot be written: {error.strerror}.", code=1)
     return Exported(records=len(lines) - 1, files=count)
 
 

@@ -6,6 +6,7 @@ They get the database's address and nothing else: no token and no key.
 import asyncio
 import json
 import os
+import resource
 import shutil
 import socket
 import sqlite3
@@ -31,8 +32,8 @@ async def scene(tmp_path, empty_ledger):
         yield opened
 
 
-async def easel(scene, *command, module=("bot",), **changes):
-    """Run a command; its status, and all that it printed."""
+async def easel(scene, *command, module=("bot",), largest=None, **changes):
+    """Run a command; its status, and all that it printed. `largest`: bytes of a file it writes."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -46,6 +47,8 @@ async def easel(scene, *command, module=("bot",), **changes):
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=largest
+        and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))),
     )
     printed, _ = await asyncio.wait_for(running.communicate(), 60)
     return running.returncode, printed.decode()
@@ -159,6 +162,9 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
 
     # Everything of a person, handed out and erased.
     user = str(shown.user_id)
+    status, printed = await easel(scene, "export", "--user", user, largest=40_000)
+    assert (status, "cannot be written: File too large" in printed) == (1, True), printed
+    assert not (scene.folder / f"easel-{user}.zip").exists()
     status, printed = await easel(scene, "export", "--user", user)
     assert (status, "4 records, 1 files" in printed) == (0, True), printed
     with zipfile.ZipFile(scene.folder / f"easel-{user}.zip") as packed:
@@ -248,6 +254,14 @@ async def test_whom_a_block_is_for_must_be_said(scene, options, part):
         assert (status, part in " ".join(printed.split())) == (2, True), printed
     assert (await easel(scene, "block", "--user", "7", "--hours", "0"))[0] == 2
     assert await easel(scene, "blocks") == (0, "Nobody is blocked.\n")
+
+
+@pytest.mark.parametrize("user", ["99999999999999999999999", "-5"])
+async def test_an_id_that_is_none_is_refused_in_words(scene, user):
+    for command in (("jobs", "list"), ("export",), ("erase", "--yes")):
+        status, printed = await easel(scene, *command, "--user", user, NO_COLOR="1")
+        assert (status, "Traceback" in printed) == (2, False), printed
+        assert "Invalid value for" in printed
 
 
 async def test_a_stuck_job_is_given_up_and_its_card_says_so(scene):
