@@ -4,11 +4,13 @@ It owns their options, questions and exit codes; what they do stands in the modu
 """
 
 import asyncio
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -88,10 +90,11 @@ def backup(
     where = opening.storage()
     source = files.sqlite_path(where.database_url)
     if source is None:
+        name = shlex.quote(urlsplit(where.database_url).path.lstrip("/") or "easel")
         opening.fail(
-            "The database is PostgreSQL: copy it with its own tool, 'pg_dump --format=custom "
-            "--file=easel.dump \"$DATABASE_URL\"'. The copy holds tokens for 15 minutes' worth of "
-            "commands: keep it as you keep .env."
+            "The database is PostgreSQL: copy it with its own tool, as its administrator: "
+            f"'pg_dump --format=custom --file=easel.dump {name}'. The copy holds tokens for 15 "
+            "minutes' worth of commands: keep it as you keep .env."
         )
     if target.is_dir():
         target /= f"easel-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.db"
