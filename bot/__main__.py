@@ -85,14 +85,20 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring the database to this version of Easel (SQLite does so at start by itself)."""
-    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415 - as in `_run`
+    from bot.ledger import schema  # noqa: PLC0415 - as in `_run`
+    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415
 
     where = opening.storage()
     try:
-        Ledger(where.database_url).migrate()
+        version = Ledger(where.database_url).migrate()
     except LedgerError as error:
         _fail(str(error))
-    typer.echo("The database is up to date.")
+    if version is None:
+        typer.echo(f"The database was made, at {schema.HEAD}.")
+    elif version != schema.HEAD:
+        typer.echo(f"The database was brought from {version} to {schema.HEAD}.")
+    else:
+        typer.echo("The database is up to date.")
 
 
 commands.register(cli)

@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
+import structlog
 
 from bot.ledger import schema
 from bot.ledger.writer import BY_HAND, Writer
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -190,15 +193,22 @@ class Ledger:
         with self._engine.begin() as conn:
             return verb(conn, *args, **kwargs)
 
-    def migrate(self) -> None:
-        """Bring the database to the newest version (blocking; for the command line)."""
-        self._prepare(upgrade=True)
+    def migrate(self) -> str | None:
+        """Bring the database to the newest version (blocking; for the command line).
 
-    def _prepare(self, *, upgrade: bool) -> None:
+        Returns the version that it was at, None for an empty one.
+        """
+        return self._prepare(upgrade=True)
+
+    def _prepare(self, *, upgrade: bool) -> str | None:
         """Bring the database to the newest version, or only compare and say so."""
         if self._sqlite:
-            if self._as_it_is and not Path(self.url.database or "").is_file():
-                raise LedgerError(f"DATABASE_URL: there is no database at {self.url.database}.")
+            file = Path(self.url.database or "")
+            if self._as_it_is and not file.is_file():
+                raise LedgerError(
+                    f"DATABASE_URL: there is no database at {file.absolute()}. Run this in the "
+                    "bot's folder; if it never ran, start it once."
+                )
             _private_file(self.url.database)
         try:
             with self._engine.connect() as conn:
@@ -211,8 +221,11 @@ class Ledger:
                 self._migrate(version, upgrade=upgrade)
         except sa.exc.DBAPIError as error:
             cause = " ".join(str(error.orig).split())
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                cause += "; restore a copy, and keep the damaged file (docs/operate.md, 14)"
             kind = LedgerAwayError if is_away(error) else LedgerError
             raise kind(f"DATABASE_URL cannot be opened: {cause}") from error
+        return version
 
     def _migrate(self, version: str | None, *, upgrade: bool) -> None:
         # Imported late: Alembic is needed once per upgrade, not in every process.
@@ -224,7 +237,8 @@ class Ledger:
                 "The database is not at this version of Easel: run 'python -m bot migrate' first."
             )
         if self._sqlite and version is not None:
-            migrate.copy_file(self.url.database, version)
+            copy = migrate.copy_file(self.url.database, version)
+            log.info("ledger.copied", copy=str(copy.absolute()), version=version)
         migrate.upgrade(self._engine)
 
 

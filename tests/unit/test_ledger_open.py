@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -159,6 +160,15 @@ class TestRefusals:
         assert not isinstance(caught.value, LedgerAwayError), "it stays so"
         assert path.read_bytes() == b"these are not the bytes of a database " * 100
 
+    async def test_a_damaged_file_is_refused_with_what_to_do(self, path):
+        Ledger(f"sqlite:///{path}").migrate()
+        torn = bytearray(path.read_bytes())
+        torn[100:30_000] = b"\xa5" * 29_900
+        path.write_bytes(torn)
+        said = await refusal(f"sqlite:///{path}")
+        assert said.startswith("DATABASE_URL cannot be opened: database disk image is malformed")
+        assert "restore a copy" in said
+
     async def test_a_file_that_another_program_locks_is_refused(self, path):
         async with Ledger(f"sqlite:///{path}"):
             pass
@@ -238,10 +248,12 @@ class TestMigrations:
         )
         monkeypatch.setattr(migrate, "SCRIPTS", scripts)
         monkeypatch.setattr(schema, "HEAD", "next")
-        async with Ledger(f"sqlite:///{path}") as ledger:
-            assert await ledger.run(verbs.fact, "upgraded") == "1"
-            assert await ledger.run(verbs.fact, "a") == "1"
+        with structlog.testing.capture_logs() as said:
+            async with Ledger(f"sqlite:///{path}") as ledger:
+                assert await ledger.run(verbs.fact, "upgraded") == "1"
+                assert await ledger.run(verbs.fact, "a") == "1"
         (copy,) = path.parent.glob("easel.db.before-*")
+        assert [line["copy"] for line in said if line["event"] == "ledger.copied"] == [str(copy)]
         with closing(sqlite3.connect(copy)) as conn:
             assert conn.execute("SELECT name FROM facts").fetchall() == [("a",)]
 
