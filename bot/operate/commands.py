@@ -121,16 +121,25 @@ def export(
 
 def erase(user: User, *, yes: Yes = False) -> None:
     """Erase a person: their requests are cancelled and blanked; only counts are left."""
-    if not yes:
-        typer.confirm(f"Erase everything of {user}? This cannot be taken back.", abort=True)
+    known = people.known(user)
+    if known is not None and not yes:
+        since = f" since {known.since:%Y-%m-%d}" if known.since else ""
+        held = f"requests{since}: {known.requests}; pictures: {known.pictures}"
+        typer.confirm(
+            f"Erase everything of {user} ({held})? This cannot be taken back.", abort=True
+        )
+    # Also where nothing is left: an erasure that was not swept is run again.
     with _progress("Erasing") as progress:
         done = people.erase(user, progress=progress)
     told = done.erased
-    typer.echo(
-        f"Erased. Replies: {told.replies}; jobs: {told.jobs}, of which under way: "
-        f"{told.cancelled}; kept files: {done.kept_files}. What stands in Discord and at HiAPI is "
-        "still there."
-    )
+    if known is None:
+        typer.echo(people.NOTHING.format(user))
+    else:
+        typer.echo(
+            f"Erased. Replies: {told.replies}; jobs: {told.jobs}, of which under way: "
+            f"{told.cancelled}; kept files: {done.kept_files}. What stands in Discord and at HiAPI "
+            "is still there."
+        )
     if done.postgres:
         typer.echo("PostgreSQL drops the old rows from its files at its next VACUUM.")
     for copy in done.copies:
@@ -146,6 +155,7 @@ def erase(user: User, *, yes: Yes = False) -> None:
 def _progress(what: str) -> Iterator[files.Progress]:
     """A bar on stderr, where that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=tables.console(stderr=True), transient=True) as bar:
+    out = tables.console(stderr=True)
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

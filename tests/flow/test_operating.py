@@ -6,6 +6,7 @@ They get the database's address and nothing else: no token and no key.
 import asyncio
 import json
 import os
+import re
 import resource
 import shutil
 import socket
@@ -176,6 +177,7 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
     ]
     status, printed = await easel(scene, "erase", "--user", user)
     assert (status, scene.jobs[0]["user_id"]) == (1, shown.user_id), "it asks first"
+    assert re.search(r"\(requests since \d{4}-\d\d-\d\d: 1; pictures: 1\)\?", printed), printed
     status, printed = await easel(scene, "erase", "--user", user, "--yes")
     assert (status, "Replies: 1; jobs: 1," in printed) == (0, True), printed
     assert not any(each.exists() for each in kept)
@@ -263,6 +265,13 @@ async def test_an_id_that_is_none_is_refused_in_words(scene, user):
         status, printed = await easel(scene, *command, "--user", user, NO_COLOR="1")
         assert (status, "Traceback" in printed) == (2, False), printed
         assert "Invalid value for" in printed
+
+
+async def test_nothing_is_handed_out_or_erased_of_somebody_who_is_not_known(scene):
+    said = "Nothing is kept about 7: is the id right?\n"
+    assert await easel(scene, "export", "--user", "7") == (1, said)
+    assert not (scene.folder / "easel-7.zip").exists()
+    assert await easel(scene, "erase", "--user", "7") == (0, said)
 
 
 async def test_a_stuck_job_is_given_up_and_its_card_says_so(scene):
