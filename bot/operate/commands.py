@@ -47,6 +47,9 @@ def doctor(
     paid: Annotated[
         bool, typer.Option("--paid", help="Also make one real picture, which HiAPI bills.")
     ] = False,
+    alarm: Annotated[
+        bool, typer.Option("--alarm", help="Also send a test to where alarms go.")
+    ] = False,
     yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
@@ -71,7 +74,7 @@ def doctor(
         if paid and not yes:
             typer.confirm("One picture will be made, and HiAPI bills it. Go on?", abort=True)
         with aside.status("Examining..."):
-            found = asyncio.run(examining.examine(read, env_file=ENV_FILE, paid=paid))
+            found = asyncio.run(examining.examine(read, env_file=ENV_FILE, paid=paid, alarm=alarm))
         code = examining.status(found)
     if as_json:
         typer.echo(tables.as_json(found, secrets=secrets))

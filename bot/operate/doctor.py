@@ -12,6 +12,7 @@ from bot import clock as clocks
 from bot.clock import Clock
 from bot.fetch import is_public
 from bot.operate import (
+    alarming,
     configuration,
     discord_side,
     findings,
@@ -36,22 +37,25 @@ async def examine(
     *,
     env_file: Path,
     paid: bool = False,
+    alarm: bool = False,
     clock: Clock = clocks.system,
     trust: ssl.SSLContext | None = None,
     public: Callable[[str], bool] = is_public,
 ) -> list[Finding]:
     """Everything that can be said of an installation, in a fixed order.
 
-    `trust` decides which certificates are believed, `public` which addresses count as public.
+    `paid` has a picture made, `alarm` a test sent. `trust` decides which certificates are
+    believed, `public` which addresses count as public.
     """
     trust = trust or ssl.create_default_context()
     url = settings.database_url
     # Where nothing is kept, no room is needed.
     keep_folder = settings.keep_folder if settings.keep_originals_days else None
     checks: list[Check] = [
-        (discord_side.TOKEN, discord_side.check(settings, clock=clock)),
+        (discord_side.TOKEN, discord_side.check(settings, clock=clock, alarm=alarm)),
         (hiapi_side.NAME, hiapi_side.check(settings, clock=clock, trust=trust)),
         ("Network", _network(settings, clock=clock, trust=trust, public=public, paid=paid)),
+        (alarming.WEBHOOK, alarming.check(settings, trust=trust, test=alarm)),
         (
             storage.DATABASE,
             asyncio.to_thread(storage.check_database, url, seconds=DATABASE_SECONDS),

@@ -1,6 +1,7 @@
 """Database, migrations and disk, as they are at this moment.
 
-It owns the words for what `bot.ledger.health` finds; it never makes or changes anything.
+It owns the words for what `bot.ledger.health` finds, but for alarms (`alarming`); it never makes or
+changes anything.
 """
 
 import os
@@ -10,9 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot import alarms
 from bot.ledger import files, health, schema
 from bot.ledger.ledger import LedgerError
-from bot.operate import findings
+from bot.operate import alarming, findings
 from bot.operate.findings import Finding
 
 DATABASE, MIGRATIONS, DISK = "Database", "Migrations", "Disk"
@@ -23,13 +25,13 @@ MIGRATE = "Stop the bot and run 'python -m bot migrate'."
 
 
 def check_database(url: str, *, seconds: float) -> list[Finding]:
-    """Reach it, read its version, see whether it takes a write (blocking)."""
+    """Reach it, read its version and the alarms in it, see whether it takes a write (blocking)."""
     path = files.sqlite_path(url)
     if path is not None and path.is_dir():
         fix = f"Name a file in it: DATABASE_URL=sqlite:///{path / 'easel.db'}"
         return [findings.error(DATABASE, f"{path} is a folder.", fix)]
     try:
-        seen = health.examine(url, seconds=seconds)
+        seen = health.examine(url, seconds=seconds, fact=alarms.FACT)
     except LedgerError as error:
         said = str(error)
         said = f"{said[:1].upper()}{said[1:]}{'' if said.endswith(tuple('.?!')) else '.'}"
@@ -37,7 +39,7 @@ def check_database(url: str, *, seconds: float) -> list[Finding]:
     if seen is None:
         assert path is not None  # noqa: S101 - only a file can be missing
         return [_unborn(path)]
-    return [*_state(seen, path), *_version(seen)]
+    return [*_state(seen, path), *_version(seen), *alarming.standing(seen.fact)]
 
 
 def _unborn(path: Path) -> Finding:

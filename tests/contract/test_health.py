@@ -1,9 +1,12 @@
 """A look at a database changes nothing, and sees what is amiss, on SQLite and PostgreSQL."""
 
+import json
+
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from bot import alarms
 from bot.ledger import asks, health, schema, verbs
 from bot.ledger.ledger import LedgerError
 from bot.operate import storage
@@ -18,6 +21,21 @@ async def test_a_database_in_use_is_sound(ledger, ledger_url):
     assert (seen.version, seen.current, seen.known) == (schema.HEAD, True, True)
     assert (seen.writable, seen.damage, seen.checked) == (True, None, True)
     assert (await ledger.run(verbs.reply_of, reply.id)).jobs == reply.jobs
+
+
+async def test_the_alarms_that_stand_are_read_from_it(ledger, ledger_url):
+    since = build.NOW.timestamp()
+    kept = [
+        {"alarm": "no_credit", "subject": "", "active": True, "since": since, "cause": "402"},
+        {"alarm": "model_unavailable", "subject": "m", "active": False, "since": 0, "cause": ""},
+        {"alarm": "of_another_version", "subject": "", "active": True, "since": 0, "cause": ""},
+    ]
+    await ledger.run(verbs.keep_fact, alarms.FACT, value=json.dumps(kept))
+    [reached, version, alarm] = storage.check_database(ledger_url, seconds=5)
+    assert (reached.level, version.level) == (Level.OK, Level.OK)
+    assert (alarm.name, alarm.level) == ("Alarms", Level.ERROR)
+    assert alarm.what == f"HiAPI is out of credit, since {build.NOW:%Y-%m-%d %H:%M} UTC: 402."
+    assert "Top the account up" in alarm.fix
 
 
 def test_an_empty_postgresql_needs_migrations(empty_postgres):

@@ -77,6 +77,17 @@ async def test_the_doctor_sees_that_the_bot_runs_and_leaves_it_alone(scene):
     assert "Reached, whole and writable" in told
 
 
+async def test_the_doctor_says_that_the_bot_is_halted(scene):
+    await scene.start()
+    await scene.imagine("a heron [quota]")
+    await eventually(lambda: scene.rows("SELECT value FROM facts WHERE name = 'alarms'"))
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    where = {"HIAPI_BASE_URL": scene.hiapi.base_url, "WEB_PORT": "0", "ADMIN_PORT": "off"}
+    doctor = ("sandbox.wirecord.launch", "--base", scene.discord.base, "doctor")
+    status, printed = await easel(scene, module=doctor, **where, **needed, NO_COLOR="1")
+    assert (status, "HiAPI is out of credit, since" in printed) == (1, True), printed
+
+
 async def test_the_doctor_finds_the_running_bot_behind_its_proxy(scene, tmp_path):
     certificate = fronts.certified(tmp_path / "certificate")
     async with fronts.proxied(certificate) as proxy:
