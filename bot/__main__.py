@@ -55,7 +55,9 @@ def demo(
         list[Path] | None,
         typer.Option(help="A reference image; makes it a remix. May be repeated."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where the picture is written.")] = Path("easel.png"),
+    out: Annotated[
+        Path | None, typer.Option(help="Where the picture is written; left out, easel.png.")
+    ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The page's port; 0 takes any.")
     ] = 8765,
@@ -69,12 +71,13 @@ def demo(
     logs.configure(level="WARNING", style="console")
     try:
         if prompt is not None:
-            world.check(prompt, out)
+            target = out or Path("easel.png")
+            world.check(prompt, target)
             images = world.uploads(tuple(image or ()))
-            making = world.once(prompt=prompt, images=images, out=out)
+            making = world.once(prompt=prompt, images=images, out=target)
             code = asyncio.run(_until_signal(making, stopped=INTERRUPTED))
-        elif image:
-            _fail("--image needs --prompt.")
+        elif image or out:
+            _fail(f"{'--image' if image else '--out'} needs --prompt.")
         else:
             code = asyncio.run(_until_signal(world.serve(port=port)))
     except world.DemoError as error:

@@ -51,7 +51,7 @@ def doctor(
         bool, typer.Option("--alarm", help="Also send a test to where alarms go.")
     ] = False,
     yes: Yes = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    as_json: opening.AsJson = False,
 ) -> None:
     """Check settings, Discord, HiAPI, PUBLIC_URL, database and disk, and say what to do.
 

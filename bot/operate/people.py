@@ -58,9 +58,9 @@ def export(user_id: int, target: Path, *, progress: Progress) -> Exported:
     try:
         handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        opening.fail(f"{target} is there already: choose another name.")
+        opening.fail(f"{target} is there already: choose another name.", code=1)
     except OSError as error:
-        opening.fail(f"{target} cannot be written: {error.strerror}.")
+        opening.fail(f"{target} cannot be written: {error.strerror}.", code=1)
     try:
         with (
             os.fdopen(handle, "wb") as out,

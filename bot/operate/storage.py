@@ -81,7 +81,8 @@ def _version(seen: health.Health) -> Iterator[Finding]:
         what = f"It is at {seen.version}: a newer Easel wrote it."
         yield findings.error(MIGRATIONS, what, "Start that version, or restore a copy.")
     else:
-        what = f"It is at {seen.version or 'nothing'}, this Easel needs {schema.HEAD}."
+        stands = f"at {seen.version}" if seen.version else "empty"
+        what = f"It is {stands}, this Easel needs {schema.HEAD}."
         yield findings.error(MIGRATIONS, what, MIGRATE)
 
 
@@ -102,7 +103,8 @@ def check_disk(url: str, *, keep_folder: Path | None) -> list[Finding]:
 
 
 def _room(folder: Path, free: int) -> Finding:
-    what = f"{free / 1024**3:.1f} GiB free for {folder}."
+    size = f"{free / 1024**3:.1f} GiB" if free >= LITTLE else f"{free / 1024**2:.0f} MiB"
+    what = f"{size} free for {folder}."
     if free >= LITTLE:
         return findings.ok(DISK, what)
     fix = "Make room: without it nothing can be written down, and no command is taken."

@@ -43,6 +43,7 @@ def test_an_empty_postgresql_needs_migrations(empty_postgres):
     assert (seen.version, seen.current, seen.writable) == (None, False, True)
     [reached, version] = storage.check_database(empty_postgres, seconds=5)
     assert (reached.level, version.level) == (Level.OK, Level.ERROR)
+    assert version.what.startswith("It is empty, this Easel needs")
     assert "bot migrate" in version.fix
     with psycopg.connect(empty_postgres) as conn:
         tables = conn.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")

@@ -139,6 +139,11 @@ async def test_looking_and_helping_while_the_bot_works(scene):
     status, printed = await easel(scene, "jobs", "show", job[:6].upper())
     assert (status, "delivered" in printed) == (0, True), printed
     assert "a heron" not in printed
+    assert re.search(r"^Price +unknown *$", printed, re.MULTILINE), printed
+    for command in (("list",), ("show", job)):
+        [told] = json.loads((await easel(scene, "jobs", *command, "--json"))[1])
+        assert (told["job"], told["state"], told["outcome"]) == (job, "settled", "pictures")
+        assert "a heron" not in str(told)
     assert "a heron" in (await easel(scene, "jobs", "show", job, "--prompt"))[1]
     assert (await easel(scene, "jobs", "list", "--state", "queued"))[1] == "No job is like that.\n"
     status, printed = await easel(scene, "jobs", "requeue", job)
@@ -180,6 +185,7 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
     assert not (scene.folder / f"easel-{user}.zip").exists()
     status, printed = await easel(scene, "export", "--user", user)
     assert (status, "4 records, 1 files" in printed) == (0, True), printed
+    assert (await easel(scene, "export", "--user", user))[0] == 1, "it is there already"
     with zipfile.ZipFile(scene.folder / f"easel-{user}.zip") as packed:
         assert packed.read(f"originals/{job}.png") == next(iter(kept)).read_bytes()
         lines = [json.loads(line) for line in packed.read("easel.jsonl").splitlines()]
@@ -213,7 +219,8 @@ async def test_a_person_is_blocked_while_the_bot_works_and_the_block_is_lifted(s
     who = ("--user", str(shown.user_id))
     assert (await easel(scene, "blocks")) == (0, "Nobody is blocked.\n")
     status, printed = await easel(scene, "block", *who)
-    assert (status, "Blocked from the next request on." in printed) == (0, True), printed
+    assert status == 0
+    assert printed.startswith(f"The person {shown.user_id} is blocked until you lift it, from")
     said = await refused(scene)
     assert said.startswith("**You cannot use the bot here.**")
     assert await refused(scene, guild=None) == said, "everywhere, in direct messages too"
@@ -223,9 +230,14 @@ async def test_a_person_is_blocked_while_the_bot_works_and_the_block_is_lifted(s
     assert "the people who run the bot decided so" in " ".join(printed.split())
 
     # A shorter word takes the place of the first one, and says why.
+    _, printed = await easel(scene, "block", *who, "--hours", "3", "--reason", "w" * 201)
+    assert re.search(r"is blocked until \d{4}-\d\d-\d\d \d\d:\d\d UTC,", printed), printed
+    assert "The reason was cut to 200 characters." in printed
     await easel(scene, "block", *who, "--hours", "3", "--reason", "too much at once")
     assert (await refused(scene)).startswith("**You are paused: too much at once.**")
     assert "  2 h  " in (await easel(scene, "blocks"))[1]
+    [told] = json.loads((await easel(scene, "blocks", "--json"))[1])
+    assert (told["person"], told["reason"]) == (str(shown.user_id), "too much at once")
 
     status, printed = await easel(scene, "unblock", *who)
     assert (status, printed.startswith("Lifted.")) == (0, True), printed

@@ -300,7 +300,9 @@ def test_the_disks_of_the_database_and_the_kept_files(tmp_path):
     [(2 * 1024**3, Level.OK), (500 * 1024**2, Level.WARNING), (1024, Level.ERROR)],
 )
 def test_little_room_is_said(free, level):
-    assert storage._room(Path("data"), free).level is level
+    found = storage._room(Path("data"), free)
+    assert found.level is level
+    assert "0.0" not in found.what
 
 
 def test_a_postgresql_that_is_not_there_is_said_without_its_password():
@@ -368,6 +370,7 @@ def test_the_widest_blocks_fit_80_columns_with_whole_ids():
     assert max(map(len, text.splitlines())) <= 80
     assert f"person {widest}" in text
     assert f"server {widest}" in text
+    assert "until lifted" in text
     assert text.count("w") >= 200
     assert "\x1b" not in text
     assert "[bold]" in text
@@ -402,3 +405,7 @@ def test_the_widest_jobs_fit_80_columns_with_whole_ids():
         assert whole in text, whole
     assert "\x1b" not in text
     assert job.request.prompt not in text
+    assert " cancelled, " in text
+    [told] = json.loads(tables.jobs_json([entry]))
+    assert (told["job"], told["person"], told["outcome"]) == (job.id, str(2**63 - 1), "cancelled")
+    assert job.request.prompt not in str(told)
