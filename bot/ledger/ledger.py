@@ -31,6 +31,8 @@ POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
 # What was written during one is what the next has to do, and that is less each time.
 CHECKPOINTS = 5
+# Errors are logged, and a statement's values may be somebody's words.
+QUIET = {"hide_parameters": True}
 READS = "easel_reads"  # a connection's option: its transactions take no lock
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
@@ -266,7 +268,7 @@ def _url(text: str) -> sa.URL:
 
 
 def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, **QUIET)
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:
@@ -293,7 +295,8 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, pool_size=POSTGRES_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+    pool = {"pool_size": POSTGRES_CONNECTIONS, "max_overflow": 0, "pool_pre_ping": True}
+    return sa.create_engine(url, **pool, **QUIET)
 
 
 def _version(conn: sa.Connection) -> str | None:
