@@ -94,8 +94,8 @@ def database(value: str) -> str:
     match = _SERVER.fullmatch(server)
     if match is None or int(match["port"] or 0) > LAST_PORT:
         raise ValueError(
-            f"names a port that is none: is it {POSTGRESQL}user:password@host/name, with @, : and "
-            "/ of the password as %40, %3A and %2F?"
+            f"names a port that is none: write {POSTGRESQL}user:password@host/name, with @, : and "
+            "/ of the password as %40, %3A and %2F"
         )
     return value
 
