@@ -6,6 +6,7 @@ It owns exit codes, signals and the words an operator reads; it never holds a st
 import asyncio
 import contextlib
 import ctypes
+import errno
 import gc
 import signal
 import sys
@@ -17,7 +18,7 @@ import structlog
 import typer
 
 from bot import environment, logs, settings
-from bot.operate import commands, opening
+from bot.operate import commands, configuration, opening
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,8 @@ cli = typer.Typer(
 def run() -> None:
     """Run the bot on Discord, with the settings of the environment and .env."""
     configured = _load()
+    if missing := configuration.unpriced(configured):
+        _fail(f"{missing} {configuration.PRICE_ALL}")
     _keep_memory()
     raise typer.Exit(asyncio.run(_run(configured)))
 
@@ -52,7 +55,9 @@ def demo(
         list[Path] | None,
         typer.Option(help="A reference image; makes it a remix. May be repeated."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where the picture is written.")] = Path("easel.png"),
+    out: Annotated[
+        Path | None, typer.Option(help="Where the picture is written; left out, easel.png.")
+    ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The page's port; 0 takes any.")
     ] = 8765,
@@ -66,12 +71,13 @@ def demo(
     logs.configure(level="WARNING", style="console")
     try:
         if prompt is not None:
-            world.check(prompt, out)
+            target = out or Path("easel.png")
+            world.check(prompt, target)
             images = world.uploads(tuple(image or ()))
-            making = world.once(prompt=prompt, images=images, out=out)
+            making = world.once(prompt=prompt, images=images, out=target)
             code = asyncio.run(_until_signal(making, stopped=INTERRUPTED))
-        elif image:
-            _fail("--image needs --prompt.")
+        elif image or out:
+            _fail(f"{'--image' if image else '--out'} needs --prompt.")
         else:
             code = asyncio.run(_until_signal(world.serve(port=port)))
     except world.DemoError as error:
@@ -82,14 +88,20 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring the database to this version of Easel (SQLite does so at start by itself)."""
-    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415 - as in `_run`
+    from bot.ledger import schema  # noqa: PLC0415 - as in `_run`
+    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415
 
     where = opening.storage()
     try:
-        Ledger(where.database_url).migrate()
+        version = Ledger(where.database_url).migrate()
     except LedgerError as error:
         _fail(str(error))
-    typer.echo("The database is up to date.")
+    if version is None:
+        typer.echo(f"The database was made, at {schema.HEAD}.")
+    elif version != schema.HEAD:
+        typer.echo(f"The database was brought from {version} to {schema.HEAD}.")
+    else:
+        typer.echo("The database is up to date.")
 
 
 commands.register(cli)
@@ -103,6 +115,8 @@ def _load() -> settings.Settings:
     logs.configure(
         level=configured.log_level, style=configured.log_format, secrets=configured.secrets()
     )
+    for name in environment.strangers():
+        log.warning("settings.unknown", name=name)
     return configured
 
 
@@ -163,12 +177,22 @@ async def _run(configured: settings.Settings) -> int:
                 log.info("easel.stopped")
     except (LedgerError, WebError, AdminError, sentry.SentryError) as error:
         typer.echo(str(error), err=True)
-        return 2
+        return 1 if _may_pass(error) else 2
     except SQLAlchemyError as error:
         # Later the loops take such errors in; at the start nothing has begun that could go on.
-        cause = " ".join(str(getattr(error, "orig", error)).split())
-        typer.echo(f"DATABASE_URL cannot be used: {cause}", err=True)
-        return 2
+        words = " ".join(str(getattr(error, "orig", error)).split())
+        typer.echo(f"DATABASE_URL cannot be used: {words}", err=True)
+        return 1 if _may_pass(error) else 2
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same start may succeed later: then it is worth trying again."""
+    from bot.ledger.ledger import LedgerAwayError, is_away  # noqa: PLC0415 - as in `_run`
+
+    if isinstance(error, LedgerAwayError) or is_away(error):
+        return True
+    # Whoever has the port may be on its way out, and an address may still be on its way.
+    return getattr(error.__cause__, "errno", None) in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
 async def _until_signal(work: Coroutine[object, object, int | None], *, stopped: int = 0) -> int:

@@ -17,7 +17,7 @@ from bot import doors, events, fetch, forgetting, keeping, serving
 from bot import watch as watches
 from bot.allowance import Prices
 from bot.archive import Archive
-from bot.catalog import REFERENCE_BYTES, Catalog
+from bot.catalog import REFERENCE_BYTES
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
@@ -133,13 +133,7 @@ async def opened(
     what `Fetcher.fetch` raises.
     """
     worker = leases.worker_name()
-    catalog = Catalog.with_ids(
-        imagine=settings.imagine_model,
-        remix=settings.remix_model,
-        imagine_successor=settings.imagine_successor,
-        remix_successor=settings.remix_successor,
-        offer_successors=settings.offer_successors,
-    )
+    catalog = settings.catalog()
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(settings.database_url))
         await ledger.run(leases.free, worker=worker)

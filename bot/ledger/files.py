@@ -39,7 +39,9 @@ def backup(source: Path, target: Path, *, progress: Progress) -> int:
     under its name only when it is whole. Raises LedgerError; never writes over a file.
     """
     if not source.is_file():
-        raise ledger.LedgerError(f"There is no database at {source}.")
+        raise ledger.LedgerError(
+            f"There is no database at {source.absolute()}: run this in the bot's folder."
+        )
     if target.exists():
         raise ledger.LedgerError(f"{target} is there already: choose another name.")
     part = target.with_name(f"{target.name}.part")

@@ -8,15 +8,20 @@ its own.
 
 import asyncio
 import os
+import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
+import structlog
 
 from bot.ledger import schema
 from bot.ledger.writer import BY_HAND, Writer
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,14 +31,33 @@ POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
 # What was written during one is what the next has to do, and that is less each time.
 CHECKPOINTS = 5
+# Errors are logged, and a statement's values may be somebody's words.
+QUIET = {"hide_parameters": True}
 READS = "easel_reads"  # a connection's option: its transactions take no lock
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
 DEADLOCK_ATTEMPTS = 5
 
+SQLITE_PASSES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL})
+REFUSED = re.compile(r"password|authentication|pg_hba\.conf|does not exist|denied")
+
 
 class LedgerError(Exception):
     """The database cannot be used as it is; the message is one sentence for the operator."""
+
+
+class LedgerAwayError(LedgerError):
+    """The database is out of reach, starting up or busy: later the same may well succeed."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database may be had again by itself, without anybody changing anything."""
+    if not isinstance(error, sa.exc.OperationalError):
+        return isinstance(error, sa.exc.TimeoutError)  # no connection of the pool became free
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & 0xFF in SQLITE_PASSES
+    # While it connects, PostgreSQL's client knows no code, only words.
+    return REFUSED.search(str(error.orig)) is None
 
 
 class Ledger:
@@ -171,15 +195,22 @@ class Ledger:
         with self._engine.begin() as conn:
             return verb(conn, *args, **kwargs)
 
-    def migrate(self) -> None:
-        """Bring the database to the newest version (blocking; for the command line)."""
-        self._prepare(upgrade=True)
+    def migrate(self) -> str | None:
+        """Bring the database to the newest version (blocking; for the command line).
 
-    def _prepare(self, *, upgrade: bool) -> None:
+        Returns the version that it was at, None for an empty one.
+        """
+        return self._prepare(upgrade=True)
+
+    def _prepare(self, *, upgrade: bool) -> str | None:
         """Bring the database to the newest version, or only compare and say so."""
         if self._sqlite:
-            if self._as_it_is and not Path(self.url.database or "").is_file():
-                raise LedgerError(f"DATABASE_URL: there is no database at {self.url.database}.")
+            file = Path(self.url.database or "")
+            if self._as_it_is and not file.is_file():
+                raise LedgerError(
+                    f"DATABASE_URL: there is no database at {file.absolute()}. Run this in the "
+                    "bot's folder; if it never ran, start it once."
+                )
             _private_file(self.url.database)
         try:
             with self._engine.connect() as conn:
@@ -192,7 +223,11 @@ class Ledger:
                 self._migrate(version, upgrade=upgrade)
         except sa.exc.DBAPIError as error:
             cause = " ".join(str(error.orig).split())
-            raise LedgerError(f"DATABASE_URL cannot be opened: {cause}") from error
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                cause += "; restore a copy, and keep the damaged file (docs/operate.md, 14)"
+            kind = LedgerAwayError if is_away(error) else LedgerError
+            raise kind(f"DATABASE_URL cannot be opened: {cause}") from error
+        return version
 
     def _migrate(self, version: str | None, *, upgrade: bool) -> None:
         # Imported late: Alembic is needed once per upgrade, not in every process.
@@ -204,7 +239,8 @@ class Ledger:
                 "The database is not at this version of Easel: run 'python -m bot migrate' first."
             )
         if self._sqlite and version is not None:
-            migrate.copy_file(self.url.database, version)
+            copy = migrate.copy_file(self.url.database, version)
+            log.info("ledger.copied", copy=str(copy.absolute()), version=version)
         migrate.upgrade(self._engine)
 
 
@@ -232,7 +268,7 @@ def _url(text: str) -> sa.URL:
 
 
 def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, **QUIET)
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:
@@ -259,7 +295,8 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, pool_size=POSTGRES_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+    pool = {"pool_size": POSTGRES_CONNECTIONS, "max_overflow": 0, "pool_pre_ping": True}
+    return sa.create_engine(url, **pool, **QUIET)
 
 
 def _version(conn: sa.Connection) -> str | None:

@@ -296,7 +296,7 @@ async def test_the_process_says_so_too_and_ends(open_admin, tmp_path):
             stderr=asyncio.subprocess.PIPE,
         )
         _, said = await asyncio.wait_for(bot.communicate(), 30)
-    assert bot.returncode == 2
+    assert bot.returncode == 1, "whoever has the port may be on its way out"
     assert re.fullmatch(
         r"ADMIN_HOST 127\.0\.0\.1 and ADMIN_PORT \d+ cannot be listened on: "
         r"address already in use; another port or 'off' will do\.",
