@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.admin import charts, spending
 from bot.admin.charts import Chart
 from bot.admin.spending import Bill
-from bot.alarms import WORDS_OF, Alarm, Alarms
+from bot.alarms import WORDS_OF, Alarms
 from bot.allowance import Caps
 from bot.clock import Clock
 from bot.errors import WORDS, Code
@@ -220,7 +220,6 @@ class Board:
         at = self._clock()
         live, totals = await self._ledger.read(_now, now=at)
         oldest = live.oldest_queued_at
-        standing = {each.alarm for each in self._alarms.active}
         return Now(
             states=live.states,
             oldest_queued=0.0 if oldest is None else max(0.0, (at - oldest).total_seconds()),
@@ -228,7 +227,6 @@ class Board:
             budget_per_minute=self._budget.per_minute,
             budget_used=self._budget.used,
             spends=spending.spends(totals, caps=self._caps, at=at, priced=self._priced),
-            alarms={alarm: alarm in standing for alarm in Alarm},
             ready=self._ready(),
         )
 

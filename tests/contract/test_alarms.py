@@ -79,6 +79,10 @@ BEGIN_AND_END = {
         ("reply.undeliverable", {"reply": "r", "cause": "no permission"}),
         ("reply.delivered", {}),
     ),
+    Alarm.LEDGER_UNWRITABLE: (
+        ("ledger.failing", {"cause": "database or disk is full"}),
+        ("ledger.well", {}),
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import alarms, events, journal
-from bot.metrics import CLOSED, Metrics, Now, Spend
+from bot.metrics import CLOSED, Metrics, Now, Spend, free_bytes
 from bot.model import State
 from tests import lines
 
@@ -28,9 +29,10 @@ def metrics():
             yield found
 
 
-def samples(metrics, now=None):
+def samples(metrics, now=None, *, free=None):
     """All figures of a scrape by name and labels."""
-    text = metrics.scrape(now).decode()
+    standing = {"no_credit": True, "key_refused": False}
+    text = metrics.scrape(now, alarms=standing, free=free or {}).decode()
     return {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -120,7 +122,6 @@ def now(**changes):
             Spend(budget="day", unit="pictures", used=7, limit=100, resets_at=MIDNIGHT),
             Spend(budget="day", unit="usd", used=0.5, limit=None, resets_at=MIDNIGHT),
         ),
-        "alarms": {"no_credit": True, "key_refused": False},
         "ready": True,
     }
     return Now(**values | changes)
@@ -143,8 +144,19 @@ def test_a_silent_ledger_is_told_and_spoils_nothing_else(metrics):
     metrics.requested("page", 200, 0.1)
     found = samples(metrics, None)
     assert found["easel_ledger_answers",] == 0
+    assert found["easel_alarm_active", ("alarm", "no_credit")] == 1
     assert found["easel_upstream_requests_total", ("route", "page"), ("status", "200")] == 1
     assert samples(metrics, now())["easel_ledger_answers",] == 1
+
+
+def test_what_is_free_is_told_of_each_place_also_before_its_folder_is_made(metrics, tmp_path):
+    free = free_bytes({"ledger": tmp_path, "kept": tmp_path / "not" / "made"})
+    assert set(free) == {"ledger", "kept"}
+    found = samples(metrics, free=free)
+    disk = os.statvfs(tmp_path)
+    for files in free:
+        told = found["easel_disk_free_bytes", ("files", files)]
+        assert told == pytest.approx(disk.f_bavail * disk.f_frsize, rel=0.2)
 
 
 async def test_the_event_loops_lag_is_measured(metrics):
