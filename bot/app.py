@@ -94,7 +94,7 @@ class App:
         await self.tracker.load(self.intake.catalog.ids)
         self.ledger.follow(self.followers)
         for loop in self.loops:
-            loop.start()
+            loop.start(excused=self.ledger.excuses)
 
     async def stop(self, *, grace: float = 20.0) -> None:
         """Take nothing new, finish what is under way for at most `grace` seconds."""

@@ -178,7 +178,7 @@ class Board:
             async with asyncio.timeout(PATIENCE):
                 return await self._now.get()
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
-            log.warning("admin.no_ledger", cause=str(error) or "too slow")
+            self._say(error)
             return None
 
     async def view(self, hours: int) -> View:
@@ -199,7 +199,7 @@ class Board:
                 past = await self._past[hours].get() if now is not None else None
                 bill = await self._bill.get() if now is not None else None
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
-            log.warning("admin.no_ledger", cause=str(error) or "too slow")
+            self._say(error)
             past = None
         if past is None:
             return View(at=at, hours=hours, now=None, priced=self._priced, troubles=troubles)
@@ -215,6 +215,11 @@ class Board:
             failures=tuple(_failure(job) for job in past.failures),
             exhibits=tuple(_exhibit(job) for job in past.public),
         )
+
+    def _say(self, error: Exception) -> None:
+        # An open page asks every three seconds.
+        if not self._ledger.excuses(error):
+            log.warning("admin.no_ledger", cause=str(error) or "too slow")
 
     async def _ask_now(self) -> Now:
         at = self._clock()

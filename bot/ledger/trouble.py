@@ -51,8 +51,9 @@ def is_trouble(error: BaseException) -> bool:
 
 
 def words(error: BaseException) -> str:
-    """What the database itself says, on one line."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
+    """What the database itself says: its first line, for what follows is advice."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    return said.partition("\n")[0].strip() or type(error).__name__
 
 
 def take_room(conn: sa.Connection) -> None:

@@ -175,3 +175,34 @@ async def test_a_defect_is_no_trouble_of_the_database(ledger):
         assert not ledger.excuses(failed.value)
     assert not ledger.excuses(ValueError("a defect"))
     assert ledger.trouble == ""
+
+
+async def test_a_server_that_is_away_is_one_line_however_many_loops_need_it(cable):
+    clock, tried = Clock(), asyncio.Event()
+    async with Ledger(cable.url) as ledger, heard(ledger, clock) as (pulse, told):
+        await write(ledger)
+
+        async def step():
+            try:
+                await write(ledger)
+            except sa.exc.SQLAlchemyError:
+                tried.set()
+                raise
+            return 0
+
+        loops = [Loop(f"stage {number}", step, interval=0.01) for number in range(4)]
+        await cable.cut()
+        for loop in loops:
+            loop.start(excused=ledger.excuses)
+        await tried.wait()
+        for _ in range(3):
+            await pulse.step()
+        for loop in loops:
+            await loop.stop(grace=5)
+        assert events(told) == [("error", "ledger.failing")]
+        assert "\n" not in told[0]["cause"]
+
+        await cable.join()
+        await pulse.step()
+        assert events(told)[1:] == [("info", "ledger.well")]
+        await write(ledger)
