@@ -22,6 +22,7 @@ from bot.operate import commands, opening
 log = structlog.get_logger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 # glibc (malloc.h, mallopt(3)): smaller pieces than this come from the heap, and so much of its free
 # end stays with the process. By itself glibc hands a picture's memory back and takes it anew, page
 # by page, many times a second.
@@ -159,8 +160,7 @@ async def _run(configured: settings.Settings) -> int:
             try:
                 return await _until_signal(easel.bot.connect())
             finally:
-                await easel.stop()
-                log.info("easel.stopped")
+                log.info("easel.stopped", **await easel.stop())
     except (LedgerError, WebError, AdminError, sentry.SentryError) as error:
         typer.echo(str(error), err=True)
         return 2
@@ -172,17 +172,21 @@ async def _run(configured: settings.Settings) -> int:
 
 
 async def _until_signal(work: Coroutine[object, object, int | None], *, stopped: int = 0) -> int:
-    """Do the work until SIGINT or SIGTERM asks to stop (`stopped`) or it ends by itself.
+    """Do the work until a signal asks to stop (`stopped`) or it ends by itself.
 
     Then its own code counts; None says that it should never have ended, and counts as 1.
+    SIGINT and SIGTERM ask, and SIGHUP, unless it was ignored from the start, as nohup has it.
     """
     working = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     asked = False
 
-    def stop() -> None:
+    def stop(asking: signal.Signals) -> None:
         nonlocal asked
+        if asked:
+            return  # a terminal that goes says so more than once
         asked = True
+        log.info("easel.stopping", signal=asking.name)
         working.cancel()
         for number in SIGNALS:
             # A second signal ends the process at once, should the orderly end take too long.
@@ -191,7 +195,9 @@ async def _until_signal(work: Coroutine[object, object, int | None], *, stopped:
     # Windows knows no such handlers: there asyncio itself cancels everything at Ctrl+C.
     with contextlib.suppress(NotImplementedError):
         for number in SIGNALS:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
+        if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(HANGUP, stop, HANGUP)
     try:
         code = await working
     except asyncio.CancelledError:
