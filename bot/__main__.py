@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from bot import environment, logs, settings
+from bot import environment, logs, settings, version
 from bot.operate import commands, opening
 
 log = structlog.get_logger(__name__)
@@ -31,11 +31,29 @@ M_MMAP_THRESHOLD, HEAP_BYTES = -3, 4 * 1024 * 1024
 INTERRUPTED = 130  # what shells report for a command that Ctrl+C ended
 
 cli = typer.Typer(
-    help="Easel: a Discord bot that turns /imagine and /remix into finished pictures.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"Easel {version.read()}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which Easel this is."
+        ),
+    ] = False,
+) -> None:
+    """Easel: a Discord bot that turns /imagine and /remix into finished pictures."""
 
 
 @cli.command()
@@ -156,7 +174,12 @@ async def _run(configured: settings.Settings) -> int:
             gc.collect()
             gc.freeze()
             admin = easel.watch.admin
-            log.info("easel.started", web_port=easel.web.port, admin_port=admin and admin.port)
+            log.info(
+                "easel.started",
+                version=str(version.read()),
+                web_port=easel.web.port,
+                admin_port=admin and admin.port,
+            )
             try:
                 return await _until_signal(easel.bot.connect())
             finally:

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
-from bot import doors, events, fetch, forgetting, keeping, serving
+from bot import doors, events, fetch, forgetting, keeping, serving, version
 from bot import watch as watches
 from bot.allowance import Prices
 from bot.archive import Archive
@@ -155,7 +155,7 @@ async def opened(
             per_minute=settings.hiapi_requests_per_minute,
             concurrency=settings.hiapi_concurrency,
         )
-        metrics = Metrics()
+        metrics = Metrics(version.read())
         client = await stack.enter_async_context(
             Client(
                 api_key=settings.hiapi_api_key.get_secret_value(),

@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bot.events import Line
 from bot.model import Kind, State
+from bot.version import Version
 
 TYPE = CONTENT_TYPE_LATEST
 # How long the loop is asked to sleep, to see by how much it oversleeps.
@@ -71,7 +72,7 @@ class Now:
 class Metrics:
     """The figures of one process, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, build: Version) -> None:
         self.registry = registry = CollectorRegistry(auto_describe=True)
         ProcessCollector(namespace="easel", registry=registry)
 
@@ -114,6 +115,8 @@ class Metrics:
         self._free = gauge("disk_free_bytes", "What is free where these files stand.", "files")
         self._ready = gauge("ready", "Whether the bot is logged in to Discord.")
         self._ledger = gauge("ledger_answers", "Whether the ledger answered this scrape.")
+        built = gauge("build_info", "Which Easel this is; always 1.", "version", "commit")
+        built.labels(build.number, build.commit).set(1)
         # What may be long in coming is there as 0 from the start, or its first rise is not seen.
         for kind in Kind:
             self._received.labels(kind)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bot import environment, settings
+from bot import environment, settings, version
 from bot.ledger import files
 from bot.ledger.ledger import LedgerError
 from bot.ledger.privacy import ANONYMOUS
@@ -69,6 +69,7 @@ def doctor(
     if as_json:
         typer.echo(tables.as_json(found, secrets=secrets))
     else:
+        out.print(f"Easel {version.read()}\n", highlight=False)
         out.print(tables.examined(found, secrets=secrets))
         out.print(f"\n{tables.summary(found)}")
     raise typer.Exit(code)

@@ -14,9 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot import alarms, events, journal
 from bot.metrics import CLOSED, Metrics, Now, Spend, free_bytes
 from bot.model import State
+from bot.version import Version
 from tests import lines
 
 ROOT = Path(__file__).parents[2]
+BUILD = Version("0.7.1", "0123456789")
 MIDNIGHT = datetime(2026, 3, 15, tzinfo=UTC)
 log = structlog.get_logger("bot.test")
 
@@ -24,7 +26,7 @@ log = structlog.get_logger("bot.test")
 @pytest.fixture
 def metrics():
     with lines.configured():
-        found = Metrics()
+        found = Metrics(BUILD)
         with events.heard(found.listen):
             yield found
 
@@ -139,6 +141,10 @@ def test_what_is_stands_in_the_scrape_as_it_is_at_that_moment(metrics):
     assert samples(metrics, now(states={State.QUEUED: 0}))["easel_jobs", ("state", "queued")] == 0
 
 
+def test_every_scrape_says_which_easel_it_is(metrics):
+    assert one(metrics, "build_info", version="0.7.1", commit="0123456789") == 1
+
+
 def test_a_silent_ledger_is_told_and_spoils_nothing_else(metrics):
     samples(metrics, now())
     metrics.requested("page", 200, 0.1)
@@ -167,7 +173,7 @@ async def test_the_event_loops_lag_is_measured(metrics):
 
 def test_two_processes_figures_never_mix():
     with lines.configured():
-        first, second = Metrics(), Metrics()
+        first, second = Metrics(BUILD), Metrics(BUILD)
         with events.heard(first.listen):
             log.info("reply.withdrawn")
         log.info("reply.withdrawn")
