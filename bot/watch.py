@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from bot import events
 from bot.admin.board import Board
 from bot.admin.gallery import Find, Gallery
@@ -18,8 +20,7 @@ from bot.alarms import Alarms, Send
 from bot.archive import Archive
 from bot.clock import Clock
 from bot.hiapi.budget import Budget
-from bot.ledger import verbs
-from bot.ledger.files import sqlite_path
+from bot.ledger import files, verbs
 from bot.ledger.ledger import Ledger
 from bot.loops import Loop
 from bot.messenger import Messenger
@@ -28,6 +29,8 @@ from bot.model import Job
 from bot.pulse import Pulse
 from bot.senders import Channel, Webhook
 from bot.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,10 @@ async def opened(
 ) -> AsyncIterator[Watch]:
     """Listen, and serve the page. Raises AdminError if its address cannot be listened on."""
     async with AsyncExitStack() as stack:
+        database = files.sqlite_path(settings.database_url)
+        if database is not None and stack.enter_context(files.shared(database)):
+            cause = "another Easel works on it: stop one of them, unless this is an upgrade"
+            log.warning("easel.not_alone", database=str(database), cause=cause)
         alarms = Alarms(
             ledger=ledger,
             clock=clock,
@@ -120,7 +127,7 @@ def _finding(archive: Archive, *, ledger: Ledger) -> Find:
 
 def _folders(settings: Settings) -> dict[str, Path]:
     """Where files are written, by what they are."""
-    database = sqlite_path(settings.database_url)
+    database = files.sqlite_path(settings.database_url)
     folders = {"ledger": database.parent} if database is not None else {}
     return folders | ({"kept": settings.keep_folder} if settings.keep_originals_days else {})
 

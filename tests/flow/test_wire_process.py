@@ -139,3 +139,21 @@ async def test_what_was_started_to_outlive_its_terminal_does(tmp_path):
         asked = await scene.imagine()
         await asked.pictured(seconds=20)
         await process.stop()
+
+
+async def test_whoever_starts_beside_another_is_told_and_works_all_the_same(tmp_path):
+    async with processes.opened(tmp_path) as scene:
+        first = await scene.start()
+        second = await scene.start()
+        await first.kill()
+        third = await scene.start()
+        asked = await scene.imagine()
+        await asked.pictured(seconds=20)
+        for each in (second, third):
+            await each.stop()
+        last = await scene.start()
+        await last.stop()
+        told = [len(each.said("easel.not_alone")) for each in scene.processes]
+        assert told == [0, 1, 1, 0]
+        [line] = second.said("easel.not_alone")
+        assert (line["level"], line["database"]) == ("warning", str(scene.database))
