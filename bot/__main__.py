@@ -207,13 +207,17 @@ async def _until_signal(work: Coroutine[object, object, int | None], *, stopped:
     def stop(asking: signal.Signals) -> None:
         nonlocal asked
         if asked:
-            return  # a terminal that goes says so more than once
+            return
         asked = True
         log.info("easel.stopping", signal=asking.name)
         working.cancel()
         for number in SIGNALS:
             # A second signal ends the process at once, should the orderly end take too long.
             loop.remove_signal_handler(number)
+        if HANGUP is not None:
+            # A terminal that goes says so more than once.
+            loop.remove_signal_handler(HANGUP)
+            signal.signal(HANGUP, signal.SIG_IGN)
 
     # Windows knows no such handlers: there asyncio itself cancels everything at Ctrl+C.
     with contextlib.suppress(NotImplementedError):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import version
 from sandbox.hiapi import StandIn
 from sandbox.wirecord import asking, places, server
 from tests.flow import process as processes
@@ -153,6 +154,8 @@ async def test_whoever_starts_beside_another_is_told_and_works_all_the_same(tmp_
             await each.stop()
         last = await scene.start()
         await last.stop()
+        [started] = last.said("easel.started")
+        assert started["version"] == str(version.read())
         told = [len(each.said("easel.not_alone")) for each in scene.processes]
         assert told == [0, 1, 1, 0]
         [line] = second.said("easel.not_alone")
