@@ -17,12 +17,13 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from bot import environment, logs, settings
+from bot import environment, logs, settings, version
 from bot.operate import commands, configuration, opening
 
 log = structlog.get_logger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 # glibc (malloc.h, mallopt(3)): smaller pieces than this come from the heap, and so much of its free
 # end stays with the process. By itself glibc hands a picture's memory back and takes it anew, page
 # by page, many times a second.
@@ -31,11 +32,29 @@ M_MMAP_THRESHOLD, HEAP_BYTES = -3, 4 * 1024 * 1024
 INTERRUPTED = 130  # what shells report for a command that Ctrl+C ended
 
 cli = typer.Typer(
-    help="Easel: a Discord bot that turns /imagine and /remix into finished pictures.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"Easel {version.read()}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which Easel this is."
+        ),
+    ] = False,
+) -> None:
+    """Easel: a Discord bot that turns /imagine and /remix into finished pictures."""
 
 
 @cli.command()
@@ -169,12 +188,16 @@ async def _run(configured: settings.Settings) -> int:
             gc.collect()
             gc.freeze()
             admin = easel.watch.admin
-            log.info("easel.started", web_port=easel.web.port, admin_port=admin and admin.port)
+            log.info(
+                "easel.started",
+                version=str(version.read()),
+                web_port=easel.web.port,
+                admin_port=admin and admin.port,
+            )
             try:
                 return await _until_signal(easel.bot.connect())
             finally:
-                await easel.stop()
-                log.info("easel.stopped")
+                log.info("easel.stopped", **await easel.stop())
     except (LedgerError, WebError, AdminError, sentry.SentryError) as error:
         typer.echo(str(error), err=True)
         return 1 if _may_pass(error) else 2
@@ -196,26 +219,36 @@ def _may_pass(error: Exception) -> bool:
 
 
 async def _until_signal(work: Coroutine[object, object, int | None], *, stopped: int = 0) -> int:
-    """Do the work until SIGINT or SIGTERM asks to stop (`stopped`) or it ends by itself.
+    """Do the work until a signal asks to stop (`stopped`) or it ends by itself.
 
     Then its own code counts; None says that it should never have ended, and counts as 1.
+    SIGINT and SIGTERM ask, and SIGHUP, unless it was ignored from the start, as nohup has it.
     """
     working = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     asked = False
 
-    def stop() -> None:
+    def stop(asking: signal.Signals) -> None:
         nonlocal asked
+        if asked:
+            return
         asked = True
+        log.info("easel.stopping", signal=asking.name)
         working.cancel()
         for number in SIGNALS:
             # A second signal ends the process at once, should the orderly end take too long.
             loop.remove_signal_handler(number)
+        if HANGUP is not None:
+            # A terminal that goes says so more than once.
+            loop.remove_signal_handler(HANGUP)
+            signal.signal(HANGUP, signal.SIG_IGN)
 
     # Windows knows no such handlers: there asyncio itself cancels everything at Ctrl+C.
     with contextlib.suppress(NotImplementedError):
         for number in SIGNALS:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
+        if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(HANGUP, stop, HANGUP)
     try:
         code = await working
     except asyncio.CancelledError:

@@ -10,15 +10,16 @@ import asyncio
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 import structlog
 
-from bot.ledger import schema
+from bot.ledger import schema, trouble
 from bot.ledger.writer import BY_HAND, Writer
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Ledger:
         else:
             self._engine = _postgres_engine(self.url)
         self._followers: Followers = {}
+        self._trouble = ""
         self._writer: Writer | None = None
         self._threads: ThreadPoolExecutor | None = None
 
@@ -85,7 +87,7 @@ class Ledger:
             self._engine.dispose()
             raise
         if self._sqlite:
-            self._writer = Writer(self._engine)
+            self._writer = Writer(self._engine, failed=self.excuses)
         else:
             self._threads = ThreadPoolExecutor(POSTGRES_CONNECTIONS, thread_name_prefix="ledger")
         return self
@@ -157,6 +159,42 @@ class Ledger:
             raise LedgerError("the ledger is closed")
         return await asyncio.to_thread(self._look, verb, args, kwargs)
 
+    @property
+    def trouble(self) -> str:
+        """Why the database did not take something, in its words; empty while it takes all."""
+        return self._trouble
+
+    def excuses(self, error: BaseException) -> bool:
+        """Whether an error is the database's trouble and no defect; if so it stands as `trouble`.
+
+        `bot.pulse` tells of that, once for all whose work it stops.
+        """
+        if not trouble.is_trouble(error):
+            return False
+        self._trouble = trouble.words(error)
+        return True
+
+    async def probe(self) -> str:
+        """Write something, and say why that is not taken, if it is not: what stands is over by
+        this alone, because many a transaction writes nothing or needs no room.
+        """
+        try:
+            await self.run(trouble.take_room)
+        except sa.exc.SQLAlchemyError as error:
+            if not self.excuses(error):
+                raise
+        else:
+            self._trouble = ""
+        return self._trouble
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            self.excuses(error)
+            raise
+
     async def checkpoint(self) -> int:
         """On SQLite, move the log of changes into the file while others write. Returns 0.
 
@@ -169,17 +207,14 @@ class Ledger:
         return 0
 
     def _move_log(self) -> None:
-        connection = self._engine.raw_connection()
-        try:
+        with self._watched(), closing(self._engine.raw_connection()) as connection:
             for _ in range(CHECKPOINTS):
                 _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if pages == moved:
                     return
-        finally:
-            connection.close()
 
     def _look(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        with self._engine.connect() as opened:
+        with self._watched(), self._engine.connect() as opened:
             conn = opened.execution_options(**{READS: True})
             with conn.begin():
                 return verb(conn, *args, **kwargs)
@@ -187,12 +222,12 @@ class Ledger:
     def _transact(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         for _ in range(DEADLOCK_ATTEMPTS - 1):
             try:
-                with self._engine.begin() as conn:
+                with self._watched(), self._engine.begin() as conn:
                     return verb(conn, *args, **kwargs)
             except sa.exc.OperationalError as error:
                 if getattr(error.orig, "sqlstate", None) != DEADLOCK:
                     raise
-        with self._engine.begin() as conn:
+        with self._watched(), self._engine.begin() as conn:
             return verb(conn, *args, **kwargs)
 
     def migrate(self) -> str | None:

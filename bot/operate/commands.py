@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bot import environment, settings
+from bot import environment, settings, version
 from bot.ledger import files
 from bot.ledger.ledger import LedgerError
 from bot.ledger.privacy import ANONYMOUS
@@ -79,6 +79,7 @@ def doctor(
     if as_json:
         typer.echo(tables.as_json(found, secrets=secrets))
     else:
+        out.print(f"Easel {version.read()}\n", highlight=False)
         out.print(tables.examined(found, secrets=secrets))
         out.print(f"\n{tables.summary(found)}")
     raise typer.Exit(code)

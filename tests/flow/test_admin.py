@@ -371,6 +371,8 @@ async def test_a_silent_ledger_is_said_and_breaks_no_page(open_admin):
         for path in ("/", "/live", "/?hours=24"):
             status, _, text = await ask(address(studio, path))
             assert (status, "The ledger does not answer" in text) == (200, True)
+            for nothing in ("Nothing was", "Nothing ended", "None in", "None that", "no limit"):
+                assert nothing not in text, nothing
         status, _, text = await ask(address(studio, "/metrics"))
         assert (status, "easel_ledger_answers 0.0" in text) == (200, True)
         assert (await ask(address(studio, NOBODYS)))[0] == 404

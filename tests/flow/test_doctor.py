@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot import clock
+from bot import clock, version
 from bot.operate import alarming, discord_side, doctor, hiapi_side, listener, reach, trial
 from bot.operate.findings import Level
 from bot.settings import Settings
@@ -544,6 +544,7 @@ async def examined(discord, folder, *options, **changes):
 async def test_all_is_well_as_a_process(discord, hiapi, tmp_path):
     status, printed, aside = await examined(discord, tmp_path, HIAPI_BASE_URL=hiapi.base_url)
     assert status == 0, printed + aside
+    assert printed.splitlines()[0] == f"Easel {version.read()}"
     assert "0 errors" in printed
     assert "error " not in printed
     assert max(map(len, printed.splitlines())) <= 80
