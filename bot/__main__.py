@@ -210,9 +210,10 @@ async def _run(configured: settings.Settings) -> int:
 
 def _may_pass(error: Exception) -> bool:
     """Whether the same start may succeed later: then it is worth trying again."""
-    from bot.ledger.ledger import LedgerAwayError, is_away  # noqa: PLC0415 - as in `_run`
+    from bot.ledger import trouble  # noqa: PLC0415 - as in `_run`
+    from bot.ledger.ledger import LedgerAwayError  # noqa: PLC0415 - as in `_run`
 
-    if isinstance(error, LedgerAwayError) or is_away(error):
+    if isinstance(error, LedgerAwayError) or trouble.passes(error):
         return True
     # Whoever has the port may be on its way out, and an address may still be on its way.
     return getattr(error.__cause__, "errno", None) in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)

@@ -8,7 +8,6 @@ its own.
 
 import asyncio
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -39,9 +38,6 @@ READS = "easel_reads"  # a connection's option: its transactions take no lock
 DEADLOCK = "40P01"
 DEADLOCK_ATTEMPTS = 5
 
-SQLITE_PASSES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL})
-REFUSED = re.compile(r"password|authentication|pg_hba\.conf|does not exist|denied")
-
 
 class LedgerError(Exception):
     """The database cannot be used as it is; the message is one sentence for the operator."""
@@ -49,16 +45,6 @@ class LedgerError(Exception):
 
 class LedgerAwayError(LedgerError):
     """The database is out of reach, starting up or busy: later the same may well succeed."""
-
-
-def is_away(error: Exception) -> bool:
-    """Whether the database may be had again by itself, without anybody changing anything."""
-    if not isinstance(error, sa.exc.OperationalError):
-        return isinstance(error, sa.exc.TimeoutError)  # no connection of the pool became free
-    if isinstance(error.orig, sqlite3.Error):
-        return error.orig.sqlite_errorcode & 0xFF in SQLITE_PASSES
-    # While it connects, PostgreSQL's client knows no code, only words.
-    return REFUSED.search(str(error.orig)) is None
 
 
 class Ledger:
@@ -258,9 +244,12 @@ class Ledger:
                 self._migrate(version, upgrade=upgrade)
         except sa.exc.DBAPIError as error:
             cause = " ".join(str(error.orig).split())
-            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+            if (
+                getattr(error.orig, "sqlite_errorcode", 0) & trouble.PRIMARY
+                == sqlite3.SQLITE_CORRUPT
+            ):
                 cause += "; restore a copy, and keep the damaged file (docs/operate.md, 14)"
-            kind = LedgerAwayError if is_away(error) else LedgerError
+            kind = LedgerAwayError if trouble.passes(error) else LedgerError
             raise kind(f"DATABASE_URL cannot be opened: {cause}") from error
         return version
 

@@ -5,6 +5,7 @@ never keeps whether anything is amiss, which the ledger does.
 """
 
 import os
+import re
 import sqlite3
 
 import sqlalchemy as sa
@@ -29,10 +30,14 @@ SQLITE = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+# Those of them that pass at a start: nobody need change anything.
+SQLITE_PASSES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL})
 PRIMARY = 0xFF
 # PostgreSQL's (Appendix A): a broken connection, no resources, a shutdown or start, the system
 # below, and a server that only reads.
 POSTGRES = ("08", "53", "57P", "58", "25006")
+# While it connects, PostgreSQL's client knows no code, only words.
+REFUSED = re.compile(r"password|authentication|pg_hba\.conf|does not exist|denied")
 
 
 def is_trouble(error: BaseException) -> bool:
@@ -48,6 +53,15 @@ def is_trouble(error: BaseException) -> bool:
     if state is None:  # nobody is there to give one
         return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
     return str(state).startswith(POSTGRES)
+
+
+def passes(error: BaseException) -> bool:
+    """Whether a start that failed by this may succeed later, without anybody changing anything."""
+    if not isinstance(error, sa.exc.OperationalError):
+        return isinstance(error, sa.exc.TimeoutError)  # no connection of the pool became free
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & PRIMARY in SQLITE_PASSES
+    return REFUSED.search(str(error.orig)) is None
 
 
 def words(error: BaseException) -> str:

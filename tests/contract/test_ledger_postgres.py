@@ -10,8 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from bot.ledger import ledger as ledger_module
-from bot.ledger import schema, verbs
-from bot.ledger.ledger import Ledger, LedgerAwayError, LedgerError, is_away
+from bot.ledger import schema, trouble, verbs
+from bot.ledger.ledger import Ledger, LedgerAwayError, LedgerError
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_what_passes_by_itself_is_told_from_what_somebody_must_change(empt
 )
 def test_the_words_of_a_failed_connection_tell_whether_it_may_heal(words, away):
     error = sa.exc.OperationalError(None, None, psycopg.OperationalError(f"connection: {words}"))
-    assert is_away(error) is away
+    assert trouble.passes(error) is away
     with pytest.raises(LedgerError, match="DATABASE_URL cannot be opened"):
         Ledger("postgresql://easel:secret@127.0.0.1:1/easel").migrate()
 
