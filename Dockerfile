@@ -26,6 +26,8 @@ COPY --from=build /app/bot /app/bot
 COPY --from=build /app/cogs /app/cogs
 # A new volume takes the owner of the folder it covers.
 COPY --from=build --chown=10001:10001 /data /data
+# The version stands in it.
+COPY pyproject.toml /app/
 WORKDIR /app
 USER 10001:10001
 VOLUME /data
@@ -35,4 +37,7 @@ import http.client, os, sys; \
 web = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('WEB_PORT') or 8080), timeout=4); \
 web.request('GET', '/healthz'); \
 sys.exit(web.getresponse().status != 200)"]
+# What --version and the log say it is made from: --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=""
+ENV EASEL_COMMIT=$COMMIT
 CMD ["python", "-m", "bot", "run"]

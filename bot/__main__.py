@@ -6,6 +6,7 @@ It owns exit codes, signals and the words an operator reads; it never holds a st
 import asyncio
 import contextlib
 import ctypes
+import errno
 import gc
 import signal
 import sys
@@ -16,12 +17,13 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from bot import environment, logs, settings
-from bot.operate import commands, opening
+from bot import environment, logs, settings, version
+from bot.operate import commands, configuration, opening
 
 log = structlog.get_logger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 # glibc (malloc.h, mallopt(3)): smaller pieces than this come from the heap, and so much of its free
 # end stays with the process. By itself glibc hands a picture's memory back and takes it anew, page
 # by page, many times a second.
@@ -30,17 +32,37 @@ M_MMAP_THRESHOLD, HEAP_BYTES = -3, 4 * 1024 * 1024
 INTERRUPTED = 130  # what shells report for a command that Ctrl+C ended
 
 cli = typer.Typer(
-    help="Easel: a Discord bot that turns /imagine and /remix into finished pictures.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"Easel {version.read()}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which Easel this is."
+        ),
+    ] = False,
+) -> None:
+    """Easel: a Discord bot that turns /imagine and /remix into finished pictures."""
+
+
 @cli.command()
 def run() -> None:
     """Run the bot on Discord, with the settings of the environment and .env."""
     configured = _load()
+    if missing := configuration.unpriced(configured):
+        _fail(f"{missing} {configuration.PRICE_ALL}")
     _keep_memory()
     raise typer.Exit(asyncio.run(_run(configured)))
 
@@ -52,7 +74,9 @@ def demo(
         list[Path] | None,
         typer.Option(help="A reference image; makes it a remix. May be repeated."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where the picture is written.")] = Path("easel.png"),
+    out: Annotated[
+        Path | None, typer.Option(help="Where the picture is written; left out, easel.png.")
+    ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The page's port; 0 takes any.")
     ] = 8765,
@@ -66,12 +90,13 @@ def demo(
     logs.configure(level="WARNING", style="console")
     try:
         if prompt is not None:
-            world.check(prompt, out)
+            target = out or Path("easel.png")
+            world.check(prompt, target)
             images = world.uploads(tuple(image or ()))
-            making = world.once(prompt=prompt, images=images, out=out)
+            making = world.once(prompt=prompt, images=images, out=target)
             code = asyncio.run(_until_signal(making, stopped=INTERRUPTED))
-        elif image:
-            _fail("--image needs --prompt.")
+        elif image or out:
+            _fail(f"{'--image' if image else '--out'} needs --prompt.")
         else:
             code = asyncio.run(_until_signal(world.serve(port=port)))
     except world.DemoError as error:
@@ -82,14 +107,20 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring the database to this version of Easel (SQLite does so at start by itself)."""
-    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415 - as in `_run`
+    from bot.ledger import schema  # noqa: PLC0415 - as in `_run`
+    from bot.ledger.ledger import Ledger, LedgerError  # noqa: PLC0415
 
     where = opening.storage()
     try:
-        Ledger(where.database_url).migrate()
+        version = Ledger(where.database_url).migrate()
     except LedgerError as error:
         _fail(str(error))
-    typer.echo("The database is up to date.")
+    if version is None:
+        typer.echo(f"The database was made, at {schema.HEAD}.")
+    elif version != schema.HEAD:
+        typer.echo(f"The database was brought from {version} to {schema.HEAD}.")
+    else:
+        typer.echo("The database is up to date.")
 
 
 commands.register(cli)
@@ -103,6 +134,8 @@ def _load() -> settings.Settings:
     logs.configure(
         level=configured.log_level, style=configured.log_format, secrets=configured.secrets()
     )
+    for name in environment.strangers():
+        log.warning("settings.unknown", name=name)
     return configured
 
 
@@ -155,43 +188,68 @@ async def _run(configured: settings.Settings) -> int:
             gc.collect()
             gc.freeze()
             admin = easel.watch.admin
-            log.info("easel.started", web_port=easel.web.port, admin_port=admin and admin.port)
+            log.info(
+                "easel.started",
+                version=str(version.read()),
+                web_port=easel.web.port,
+                admin_port=admin and admin.port,
+            )
             try:
                 return await _until_signal(easel.bot.connect())
             finally:
-                await easel.stop()
-                log.info("easel.stopped")
+                log.info("easel.stopped", **await easel.stop())
     except (LedgerError, WebError, AdminError, sentry.SentryError) as error:
         typer.echo(str(error), err=True)
-        return 2
+        return 1 if _may_pass(error) else 2
     except SQLAlchemyError as error:
         # Later the loops take such errors in; at the start nothing has begun that could go on.
-        cause = " ".join(str(getattr(error, "orig", error)).split())
-        typer.echo(f"DATABASE_URL cannot be used: {cause}", err=True)
-        return 2
+        words = " ".join(str(getattr(error, "orig", error)).split())
+        typer.echo(f"DATABASE_URL cannot be used: {words}", err=True)
+        return 1 if _may_pass(error) else 2
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same start may succeed later: then it is worth trying again."""
+    from bot.ledger import trouble  # noqa: PLC0415 - as in `_run`
+    from bot.ledger.ledger import LedgerAwayError  # noqa: PLC0415 - as in `_run`
+
+    if isinstance(error, LedgerAwayError) or trouble.passes(error):
+        return True
+    # Whoever has the port may be on its way out, and an address may still be on its way.
+    return getattr(error.__cause__, "errno", None) in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
 async def _until_signal(work: Coroutine[object, object, int | None], *, stopped: int = 0) -> int:
-    """Do the work until SIGINT or SIGTERM asks to stop (`stopped`) or it ends by itself.
+    """Do the work until a signal asks to stop (`stopped`) or it ends by itself.
 
     Then its own code counts; None says that it should never have ended, and counts as 1.
+    SIGINT and SIGTERM ask, and SIGHUP, unless it was ignored from the start, as nohup has it.
     """
     working = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     asked = False
 
-    def stop() -> None:
+    def stop(asking: signal.Signals) -> None:
         nonlocal asked
+        if asked:
+            return
         asked = True
+        log.info("easel.stopping", signal=asking.name)
         working.cancel()
         for number in SIGNALS:
             # A second signal ends the process at once, should the orderly end take too long.
             loop.remove_signal_handler(number)
+        if HANGUP is not None:
+            # A terminal that goes says so more than once.
+            loop.remove_signal_handler(HANGUP)
+            signal.signal(HANGUP, signal.SIG_IGN)
 
     # Windows knows no such handlers: there asyncio itself cancels everything at Ctrl+C.
     with contextlib.suppress(NotImplementedError):
         for number in SIGNALS:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
+        if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(HANGUP, stop, HANGUP)
     try:
         code = await working
     except asyncio.CancelledError:

@@ -7,9 +7,11 @@ and whatever happens to a message, no stage hears of it.
     no_credit          HiAPI answers 402                      a job that HiAPI takes
     key_refused        HiAPI answers 401 or 403               a job that HiAPI takes
     model_unavailable  HiAPI says so of a job                 a picture by that model
-    callbacks_silent   a sweep finds what none told of, or    a callback
+    callbacks_silent   a sweep finds what none told of, or    a callback in time
                        five jobs end untold after the start
-    undeliverable      no way was left to show a reply        a delivery, after ten quiet minutes
+    undeliverable      no way was left to show a reply,       a delivery, after ten quiet minutes
+                       or minutes passed in trying
+    ledger_unwritable  the ledger takes no write              a write that it takes
 
 Stages tell of these in their log lines (`bot.events`). What stands and what was said is kept in
 the ledger, so a restart says nothing twice. Trouble that comes and goes is said no more often
@@ -53,6 +55,7 @@ class Alarm(StrEnum):
     MODEL_UNAVAILABLE = "model_unavailable"
     CALLBACKS_SILENT = "callbacks_silent"
     UNDELIVERABLE = "undeliverable"
+    LEDGER_UNWRITABLE = "ledger_unwritable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +94,25 @@ WORDS_OF: dict[Alarm, Phrases] = {
     ),
     Alarm.UNDELIVERABLE: Phrases(
         "A finished picture could not be shown",
-        "See the log lines with this reply's id: Discord says there why. Often the bot lost its "
-        "permissions in a channel.",
+        "See the log lines with this reply's id: they say why. Often the bot lost its permissions "
+        "in a channel. Where Discord or the picture's host is out of order, Easel tries on.",
         "Finished pictures are shown again",
+    ),
+    Alarm.LEDGER_UNWRITABLE: Phrases(
+        "The ledger cannot be written",
+        "Is the disk full, is the database up? Commands are refused meanwhile, and what was "
+        "begun waits. It goes on by itself.",
+        "The ledger is written again",
     ),
 }
 _CODES = {
     Code.NO_CREDIT: Alarm.NO_CREDIT,
     Code.MISCONFIGURED: Alarm.KEY_REFUSED,
     Code.MODEL_GONE: Alarm.MODEL_UNAVAILABLE,
+}
+_BEGINNINGS = {
+    "callbacks.silent": Alarm.CALLBACKS_SILENT,
+    "ledger.failing": Alarm.LEDGER_UNWRITABLE,
 }
 
 
@@ -180,6 +193,12 @@ class Alarms:
         standing = (each for each in self._standing.values() if each.active)
         return tuple(sorted(standing, key=lambda each: each.since))
 
+    @property
+    def figures(self) -> dict[str, bool]:
+        """Of every alarm whether it stands."""
+        standing = {each.alarm for each in self.active}
+        return {alarm: alarm in standing for alarm in Alarm}
+
     async def load(self) -> None:
         """Remember what stood and what was said before the last stop: once, at start."""
         kept = await self._ledger.run(verbs.fact, FACT)
@@ -203,17 +222,19 @@ class Alarms:
                 self._end(Alarm.KEY_REFUSED)
             case "job.settled":
                 self._settled(line)
-            case "callbacks.silent":
-                self._begin(Alarm.CALLBACKS_SILENT, cause=line.get("cause"))
+            case "callbacks.silent" | "ledger.failing":
+                self._begin(_BEGINNINGS[event], cause=line.get("cause"))
             case "callbacks.arriving":
                 self._expects = False  # to have them at all; from now on the tracker tells
                 self._end(Alarm.CALLBACKS_SILENT)
             # Where somebody deleted the message, nobody waits for it.
-            case "reply.undeliverable" if line.get("result") != Result.GONE:
+            case "reply.undeliverable" | "reply.held_up" if line.get("result") != Result.GONE:
                 cause = f"reply {line.get('reply', '?')}: {line.get('cause')}"
                 self._begin(Alarm.UNDELIVERABLE, cause=cause)
             case "reply.delivered":
                 self._end(Alarm.UNDELIVERABLE, quiet=QUIET)
+            case "ledger.well":
+                self._end(Alarm.LEDGER_UNWRITABLE)
 
     async def step(self) -> int:
         """Say what is not said yet, keep what changed. Returns how many messages were taken."""
@@ -266,7 +287,7 @@ class Alarms:
         if known.active:
             self._put(replace(known, last=now))
             return
-        log.info("alarm.raised", alarm=alarm, subject=subject or None)
+        log.warning("alarm.raised", alarm=alarm, subject=subject or None)
         self._put(replace(known, active=True, since=now, last=now, cause=str(cause or "")[:CAUSE]))
 
     def _end(self, alarm: Alarm, *, subject: str = "", quiet: timedelta = timedelta(0)) -> None:

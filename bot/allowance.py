@@ -109,6 +109,11 @@ class Caps:
             best[field.name] = None if None in values else max(values)
         return cls(**best)
 
+    @property
+    def in_dollars(self) -> bool:
+        """Whether any of them is on money."""
+        return self.day_micros is not None or self.month_micros is not None
+
     def __str__(self) -> str:
         parts = []
         for period in ("day", "month"):
@@ -221,7 +226,7 @@ class Prices:
             match = re.fullmatch(r"(\S+)@(\w+)\s*=\s*\$?(\d{1,6}(?:\.\d{1,6})?)", part)
             if match is None:
                 raise ValueError(f"takes prices such as gpt-image-2-pro@2K=0.08, not {part!r}")
-            found[match[1], match[2]] = int(Decimal(match[3]) * MICROS)
+            found[match[1], match[2].upper()] = int(Decimal(match[3]) * MICROS)
         return cls(found)
 
     def of(self, request: Request) -> int | None:

@@ -13,11 +13,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import clock as clocks
-from bot import doors, events, fetch, forgetting, keeping, serving
+from bot import doors, events, fetch, forgetting, keeping, serving, version
 from bot import watch as watches
 from bot.allowance import Prices
 from bot.archive import Archive
-from bot.catalog import REFERENCE_BYTES, Catalog
+from bot.catalog import REFERENCE_BYTES
 from bot.clock import Clock
 from bot.delivery import Deliverer
 from bot.discord_bot import EaselBot
@@ -29,13 +29,13 @@ from bot.intake import Intake
 from bot.journal import Journal
 from bot.keeper import Keeper
 from bot.ladder import Ladder
-from bot.ledger import hearing, leases, verbs
+from bot.ledger import hearing, leases, overview, verbs
 from bot.ledger.ledger import Followers, Ledger, LedgerError
+from bot.ledger.watching import UnderWay
 from bot.loops import Loop
 from bot.media import Media
 from bot.messenger import Messenger
 from bot.metrics import Metrics
-from bot.model import Job
 from bot.moderation import Moderation
 from bot.past import Past
 from bot.policy import Policy
@@ -94,10 +94,13 @@ class App:
         await self.tracker.load(self.intake.catalog.ids)
         self.ledger.follow(self.followers)
         for loop in self.loops:
-            loop.start()
+            loop.start(excused=self.ledger.excuses)
 
-    async def stop(self, *, grace: float = 20.0) -> None:
-        """Take nothing new, finish what is under way for at most `grace` seconds."""
+    async def stop(self, *, grace: float = 20.0) -> dict[str, int]:
+        """Take nothing new, let the rounds under way finish for at most `grace` seconds.
+
+        Returns what is left for the next start: jobs by state, and replies that wait to be shown.
+        """
         self.intake.closing = True
         self.ledger.follow({})
         await asyncio.gather(*(loop.stop(grace=grace) for loop in self.loops))
@@ -105,8 +108,13 @@ class App:
         try:
             # What was claimed and not taken up, or not finished, is the next process's at once.
             await self.ledger.run(leases.leave, worker=self.worker)
+            left = await self.ledger.read(overview.live)
         except (SQLAlchemyError, LedgerError) as error:
             log.warning("leases.kept", cause=str(error))  # they run out by themselves
+            return {}
+        return {str(state): jobs for state, jobs in left.states.items()} | {
+            "undelivered": left.undelivered
+        }
 
     async def sync(self) -> bool:
         """Tell Discord of the commands if they changed since it was last told."""
@@ -133,13 +141,7 @@ async def opened(
     what `Fetcher.fetch` raises.
     """
     worker = leases.worker_name()
-    catalog = Catalog.with_ids(
-        imagine=settings.imagine_model,
-        remix=settings.remix_model,
-        imagine_successor=settings.imagine_successor,
-        remix_successor=settings.remix_successor,
-        offer_successors=settings.offer_successors,
-    )
+    catalog = settings.catalog()
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(settings.database_url))
         await ledger.run(leases.free, worker=worker)
@@ -147,7 +149,7 @@ async def opened(
             per_minute=settings.hiapi_requests_per_minute,
             concurrency=settings.hiapi_concurrency,
         )
-        metrics = Metrics()
+        metrics = Metrics(version.read())
         client = await stack.enter_async_context(
             Client(
                 api_key=settings.hiapi_api_key.get_secret_value(),
@@ -176,9 +178,9 @@ async def opened(
             submitting.wake()
             progress.changed(reply_id)
 
-        def submitted(job: Job) -> None:
-            tracker.add(job)
-            progress.changed(job.reply_id)
+        def submitted(about: UnderWay) -> None:
+            tracker.add(about)
+            progress.changed(about.reply_id)
 
         def settled(reply_id: str) -> None:
             delivering.wake()

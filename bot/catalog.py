@@ -161,6 +161,21 @@ class Catalog:
             return successor
         return self.model(request.kind)
 
+    @property
+    def made(self) -> tuple[tuple[str, str], ...]:
+        """Every model with each resolution that may be asked of it.
+
+        A resolution is chosen among those of a command's model; its successor gets the same.
+        """
+        chosen = {*self.imagine.resolutions, *self.remix.resolutions}
+        found = [
+            (each.id, size) for each in (self.imagine, self.remix) for size in each.resolutions
+        ]
+        for successor in (self.imagine_successor, self.remix_successor):
+            if successor is not None:
+                found += [(successor.id, size) for size in successor.resolutions if size in chosen]
+        return tuple(dict.fromkeys(found))
+
     def current(self, request: Request) -> Request:
         """The request as it would be asked today: by the default if its own model is retired."""
         return replace(request, model=self.of(request).id)

@@ -18,6 +18,7 @@ ROLES_LIMIT = 10  # roles with limits of their own: the panel has 4,000 characte
 DAYS_LIMIT = 3650
 BLOCKS_SHOWN = 15
 REASON_SHOWN = 60
+NONE = "\u2013"  # no word: it would have to fit nouns of every gender and number
 
 NAMES = {
     "channels": N_("Channels"),
@@ -118,16 +119,16 @@ def rules(
 
 
 def _values(house: House, days: int) -> Iterator[tuple[str, str]]:
-    everywhere, everybody, none = _("everywhere"), _("everybody"), _("none")
+    everywhere, everybody = _("everywhere"), _("everybody")
     own = _("default")
     yield "channels", " ".join(f"<#{each}>" for each in sorted(house.channels)) or everywhere
     yield "roles", " ".join(f"<@&{each}>" for each in sorted(house.roles)) or everybody
-    yield "caps", house.caps or none
-    yield "member_caps", house.member_caps or none
-    yield "role_caps", " · ".join(f"<@&{role}> {caps}" for role, caps in house.role_caps) or none
+    yield "caps", house.caps or NONE
+    yield "member_caps", house.member_caps or NONE
+    yield "role_caps", " · ".join(f"<@&{role}> {caps}" for role, caps in house.role_caps) or NONE
     count = len(house.blocked_words)
     words = ngettext("{count} word", "{count} words", count).format(count=count)
-    yield "blocked_words", words if count else none
+    yield "blocked_words", words if count else NONE
     yield "imagine_ratio", house.imagine_ratio or own
     yield "remix_ratio", house.remix_ratio or own
     yield "resolution", house.resolution or own
@@ -136,7 +137,7 @@ def _values(house: House, days: int) -> Iterator[tuple[str, str]]:
     yield "hands", _("for whoever asked, and moderators") if owner else _("for everybody")
     yield "remix_messages", _("allowed") if house.remix_messages else _("not allowed")
     yield "remix_avatars", _("allowed") if house.remix_avatars else _("not allowed")
-    yield "log_channel", f"<#{house.log_channel}>" if house.log_channel else none
+    yield "log_channel", f"<#{house.log_channel}>" if house.log_channel else NONE
     if house.log_channel:
         yield "log_language", LANGUAGES[language(house.log_language or "")]
     yield "retention_days", _forgotten(house.retention_days, days)

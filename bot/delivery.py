@@ -1,6 +1,7 @@
 """Shows finished replies: settled -> delivered | parked | undeliverable.
 
-It owns fetching the pictures, fitting them and the final card; it never asks HiAPI about a task.
+It owns fitting the pictures, the final card and when to come again; it never asks HiAPI about a
+task.
 """
 
 import asyncio
@@ -11,19 +12,20 @@ from typing import TypeVar
 
 import structlog
 
-from bot import images, render
+from bot import images, pickup, render
 from bot.catalog import Catalog
 from bot.claims import Claims
 from bot.clock import Clock
 from bot.errors import Code
-from bot.fetch import Fetcher, FetchError
+from bot.fetch import Fetcher
 from bot.keeper import Keeper
 from bot.ladder import Ladder
 from bot.ledger import deliveries, leases, verbs
 from bot.ledger.ledger import Ledger
 from bot.ledger.privacy import ANONYMOUS
 from bot.messenger import Messenger, Result, Shown
-from bot.model import TOKEN_LIFE, Delivery, Job, Reply, picture_name
+from bot.model import TOKEN_MARGIN, Delivery, Job, Reply, picture_name
+from bot.pickup import Fetched, Pickup
 from bot.references import References
 from bot.render import Card, Shot
 
@@ -35,11 +37,16 @@ LEASE = timedelta(seconds=30)
 RENEW_EVERY = LEASE / 3
 # The whole request may have 25 MiB, text and form included.
 REQUEST_BYTES = 24 * 1024 * 1024
-# A fresh address on HiAPI's CDN can answer 404 for about two seconds.
-FETCH_PAUSES = (0.0, 2.0, 4.0)
 FIRST_POSTPONE = timedelta(seconds=5)
 LONGEST_POSTPONE = timedelta(minutes=2)
+# When an earlier edit may still come, the final one is repeated so much later: once Discord has
+# answered or dropped whatever it had.
+AGAIN = timedelta(seconds=15)
 ATTEMPTS = 12  # about a quarter of an hour of Discord being out of order
+# The bot may edit its own card for ever: after that quarter it tries now and then, for a day.
+SLOW_POSTPONE = timedelta(minutes=10)
+PUBLIC_ATTEMPTS = ATTEMPTS + timedelta(days=1) // SLOW_POSTPONE
+HELD_UP = 6  # at this attempt, after about three minutes, an operator is told
 
 
 class Deliverer:
@@ -57,12 +64,12 @@ class Deliverer:
         references: References,
         clock: Clock,
         worker: str,
-        release: Callable[[str], Awaitable[None]],
+        release: Callable[[str], Awaitable[bool]],
         at_once: int = 1,
     ) -> None:
         """`at_once`: how many rounds may run at once, for what is claimed ahead of them."""
         self._ledger = ledger
-        self._fetcher = fetcher
+        self._pickup = Pickup(fetcher=fetcher, keeper=keeper, clock=clock)
         self._messenger = messenger
         self._ladder = ladder
         self._catalog = catalog
@@ -88,8 +95,8 @@ class Deliverer:
             if reply is None:
                 return 0
             with structlog.contextvars.bound_contextvars(reply=reply.id), self._held(reply):
-                await self._release(reply.id)
-                await self._deliver(reply)
+                stray = await self._release(reply.id)
+                await self._deliver(reply, stray=stray)
         return 1
 
     def _claim(self, way: Callable[..., T], now: datetime) -> T:
@@ -125,33 +132,62 @@ class Deliverer:
         finally:
             timer.cancel()
 
-    async def _deliver(self, reply: Reply) -> None:
-        found, lost = await self._fetch_all(reply)
+    async def _deliver(self, reply: Reply, *, stray: bool) -> None:
+        fetched = await self._pickup.fetch(reply)
+        if fetched.trouble:
+            # From then on it costs none of the attempts that Discord has.
+            uncounted = reply.attempts - 1 if reply.attempts > pickup.ATTEMPTS else None
+            pause = max(_pause(reply), AGAIN) if stray else _pause(reply)
+            await self._postpone(reply, pause, trouble=fetched.trouble, attempts=uncounted)
+            return
         limit = reply.target.upload_limit
         parent = (
             await self._ledger.run(verbs.reply_of, reply.made_from) if reply.made_from else None
         )
-        card = await self._card(reply, found, lost, parent, limit=limit)
-        beside = await self._references.shots(reply) if found else ()
+        card = await self._card(reply, fetched, parent, limit=limit)
+        beside = await self._references.shots(reply) if fetched.found else ()
         card = render.beside(card, beside, locale=reply.target.locale)
         shown = await self._ladder.climb(reply, card)
         if shown.result is Result.TOO_LARGE and card.shots:
             largest = max(len(shot.data) for shot in card.shots)
             log.warning("reply.too_large", size=largest, cause=shown.trouble)
-            card = await self._card(reply, found, lost, parent, limit=min(limit, largest) // 2)
+            card = await self._card(reply, fetched, parent, limit=min(limit, largest) // 2)
             shown = await self._ladder.climb(reply, card)
-            if shown.result is Result.TOO_LARGE:
-                card = self._linked(reply, parent)
+        if shown.result in (Result.TOO_LARGE, Result.NO_FILES) and card.shots:
+            log.warning("reply.linked", cause=shown.trouble)
+            card = self._linked(reply, parent, too_large=shown.result is Result.TOO_LARGE)
+            shown = await self._ladder.climb(reply, card)
+        for lessened in (Card.quiet, Card.simple):
+            if shown.result is Result.OBJECTIONABLE:
+                log.warning("reply.objectionable", cause=shown.trouble)
+                card = lessened(card)
                 shown = await self._ladder.climb(reply, card)
-        if shown.result is Result.OBJECTIONABLE:
-            log.warning("reply.objectionable", cause=shown.trouble)
-            card = card.quiet()
-            shown = await self._ladder.climb(reply, card)
         if shown.result is Result.REFUSED:
             shown = await self._simplify(reply, card, shown)
-        for job_id, data in found.items():  # nobody waits for it: the card stands already
+        # Nobody waits for the files: the card stands already.
+        if not reply.target.private:
+            await self._keep(fetched)
+            await self._close(reply, shown, stray=stray)
+            return
+        # A public card may be edited again; a private one whose token died is beyond knowing. So
+        # that it was shown is written down first, and what was erased in between is forgotten.
+        await self._close(reply, shown, stray=stray)
+        await self._keep(fetched)
+        await self._let_go(reply)
+
+    async def _keep(self, fetched: Fetched) -> None:
+        for job_id, data in fetched.found.items():
             await self._keeper.keep_original(job_id, data)
-        await self._close(reply, shown)
+
+    def _covered(self, reply: Reply, shown: Shown) -> bool:
+        """Whether an earlier edit, if it came now, would cover what was shown, and can be undone.
+
+        An edit is safe to repeat; a new message is out of its reach.
+        """
+        edited = shown.result is Result.SHOWN and shown.message_id is None
+        target = reply.target
+        public = target.present and not target.private
+        return edited and (public or target.token_lives(self._clock(), margin=AGAIN + TOKEN_MARGIN))
 
     async def _simplify(self, reply: Reply, card: Card, shown: Shown) -> Shown:
         """Discord finds the card ill-formed: the picture must come all the same."""
@@ -160,61 +196,14 @@ class Deliverer:
         if shown.result is not Result.REFUSED:
             return shown
         log.error("reply.simple_card_refused", cause=shown.trouble)
-        shown = await self._ladder.post_anew(reply, card.simple())
-        if shown.result is Result.SHOWN:
-            await self._messenger.delete(reply.target)
-        return shown
-
-    async def _fetch_all(self, reply: Reply) -> tuple[dict[str, bytes], dict[str, Code]]:
-        """The first picture of each job that has one, by job id; and why others have none."""
-        found: dict[str, bytes] = {}
-        lost: dict[str, Code] = {}
-        for job in reply.jobs:
-            if job.outcome is None or not job.outcome.pictures:
-                continue
-            try:
-                data = await self._picture(job.id, job.outcome.pictures[0].url)
-                images.probe(data)
-                found[job.id] = data
-            except (FetchError, images.ImageError) as error:
-                log.error("picture.lost", job=job.id, cause=f"{type(error).__name__}: {error}")
-                lost[job.id] = Code.PICTURE_LOST
-        return found, lost
-
-    async def _picture(self, job_id: str, url: str) -> bytes:
-        """The picture where HiAPI put it; else as it was kept, if it was shown once before.
-
-        The process may have died before it wrote that down, and HiAPI's file be gone by the time
-        it is back. Raises FetchError.
-        """
-        try:
-            return await self._fetch(url)
-        except FetchError:
-            kept = await self._keeper.original(job_id)
-            if kept is None:
-                raise
-            return kept
-
-    async def _fetch(self, url: str) -> bytes:
-        for pause in FETCH_PAUSES[1:]:
-            try:
-                return (await self._fetcher.fetch(url)).data
-            except FetchError as error:
-                if not error.retry:
-                    raise
-                log.info("picture.retry", cause=str(error), seconds=pause)
-                await asyncio.sleep(pause)
-        return (await self._fetcher.fetch(url)).data
+        return await self._ladder.post_anew(reply, card.simple())
 
     async def _card(
-        self,
-        reply: Reply,
-        found: dict[str, bytes],
-        lost: dict[str, Code],
-        parent: Reply | None,
-        *,
-        limit: int,
+        self, reply: Reply, fetched: Fetched, parent: Reply | None, *, limit: int
     ) -> Card:
+        if fetched.too_large:
+            return self._linked(reply, parent)
+        found, lost = fetched.found, fetched.lost
         jobs = [job for job in reply.jobs if job.id in found]
         try:
             fitted = await self._fitted([found[job.id] for job in jobs], limit=limit)
@@ -238,8 +227,10 @@ class Deliverer:
         }
         return render.finished(reply, shots, lost=lost, catalog=self._catalog, parent=parent)
 
-    def _linked(self, reply: Reply, parent: Reply | None) -> Card:
-        return render.linked(reply, _links(reply), catalog=self._catalog, parent=parent)
+    def _linked(self, reply: Reply, parent: Reply | None, *, too_large: bool = True) -> Card:
+        return render.linked(
+            reply, _links(reply), too_large=too_large, catalog=self._catalog, parent=parent
+        )
 
     async def _fitted(self, pictures: list[bytes], *, limit: int) -> list[images.Fitted]:
         """The pictures within their limits; most are so already, and wait for no large one."""
@@ -250,27 +241,18 @@ class Deliverer:
                 images.fit_all, pictures, each=limit, total=REQUEST_BYTES
             )
 
-    async def _close(self, reply: Reply, shown: Shown) -> None:
+    async def _close(self, reply: Reply, shown: Shown, *, stray: bool) -> None:
         now = self._clock()
-        if shown.result in (Result.LATER, Result.TOO_LARGE) and reply.attempts < ATTEMPTS:
-            pause = min(FIRST_POSTPONE * 2 ** (reply.attempts - 1), LONGEST_POSTPONE)
-            log.warning(
-                "reply.postponed", cause=shown.trouble, seconds=round(pause.total_seconds())
-            )
-            postponed = await self._ledger.run(
-                deliveries.postpone,
-                reply.id,
-                worker=self._worker,
-                due_at=now + pause,
-                trouble=shown.trouble,
-            )
-            if not postponed:
-                await self._let_go(reply)
+        if stray and self._covered(reply, shown):
+            await self._postpone(reply, AGAIN, trouble="an earlier edit may come after this one")
+            return
+        if reply.attempts < _attempts(reply, shown.result):
+            await self._postpone(reply, _pause(reply), trouble=shown.trouble)
             return
         delivery = Delivery.UNDELIVERABLE
         if shown.result is Result.SHOWN:
             delivery = Delivery.DELIVERED
-        elif reply.noted:
+        elif shown.result is Result.NOTED:
             delivery = Delivery.PARKED
         closed = await self._ledger.run(
             deliveries.close,
@@ -282,6 +264,7 @@ class Deliverer:
         )
         if not closed:
             await self._let_go(reply)
+            return
         if delivery is Delivery.UNDELIVERABLE:
             log.error("reply.undeliverable", result=shown.result, cause=shown.trouble)
             return
@@ -291,11 +274,29 @@ class Deliverer:
             server=reply.target.guild_id,
             jobs=[job.id for job in reply.jobs],
             cause=shown.trouble or None,
-            seconds=round((now - _ready_at(reply)).total_seconds(), 3),
+            seconds=round((now - reply.ready_at).total_seconds(), 3),
         )
 
+    async def _postpone(
+        self, reply: Reply, pause: timedelta, *, trouble: str, attempts: int | None = None
+    ) -> None:
+        """Come again after a pause; only so many `attempts` count by then, if given."""
+        log.warning("reply.postponed", cause=trouble, seconds=round(pause.total_seconds()))
+        if reply.attempts == HELD_UP:
+            log.error("reply.held_up", cause=trouble)
+        postponed = await self._ledger.run(
+            deliveries.postpone,
+            reply.id,
+            worker=self._worker,
+            due_at=self._clock() + pause,
+            trouble=trouble,
+            attempts=attempts,
+        )
+        if not postponed:
+            await self._let_go(reply)
+
     async def _let_go(self, reply: Reply) -> None:
-        """Somebody was first. Where they erased the person, what was kept just now goes too."""
+        """Where somebody was first and erased the person, what was kept just now goes too."""
         now = await self._ledger.run(verbs.reply_of, reply.id)
         if now is None or now.target.user_id == ANONYMOUS:
             await self._keeper.forget(job.id for job in reply.jobs)
@@ -307,10 +308,19 @@ def _heard(renewal: asyncio.Future[bool]) -> None:
         log.warning("reply.not_renewed", cause=str(renewal.exception()))
 
 
-def _ready_at(reply: Reply) -> datetime:
-    """When the reply could be shown: its last outcome came, or later somebody pressed Show."""
-    asked = reply.target.token_expires_at - TOKEN_LIFE
-    return max(asked, *(job.settled_at for job in reply.jobs if job.settled_at is not None))
+def _pause(reply: Reply) -> timedelta:
+    """How long a reply waits for its next attempt: ever longer."""
+    if reply.attempts >= ATTEMPTS:
+        return SLOW_POSTPONE
+    longer: int = 2 ** (reply.attempts - 1)
+    return min(FIRST_POSTPONE * longer, LONGEST_POSTPONE)
+
+
+def _attempts(reply: Reply, result: Result) -> int:
+    """How many attempts such a result leaves a reply; none where another would change nothing."""
+    if result is Result.LATER and reply.target.present and not reply.target.private:
+        return PUBLIC_ATTEMPTS
+    return ATTEMPTS if result in (Result.LATER, Result.TOO_LARGE) else 0
 
 
 def _links(reply: Reply) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def wired(
     async def taken_back(reply: Reply) -> None:
         """Let a card that waited say that nothing comes; nobody minds if Discord refuses."""
         await progress.release(reply.id)
-        begun = sum(job.first_post_at is not None for job in reply.jobs)
+        begun = sum(job.first_post_at is not None and not job.turned_away for job in reply.jobs)
         wordless = replace(reply.jobs[0].request, prompt="", references=())
         silent = reply.evolve(jobs=tuple(job.evolve(request=wordless) for job in reply.jobs))
         # Of what was erased nothing can be asked for again.

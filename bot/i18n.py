@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 
 DOMAIN = "easel"
+# The names of options stand apart in the catalogues: Discord is strict about their letters.
+OPTION = "option"
 CATALOGUES = Path(__file__).with_name("locale")
 
 _locale: ContextVar[str] = ContextVar("easel_locale", default="en-US")
@@ -88,6 +90,16 @@ def ngettext(one: str, many: str, count: int) -> str:
     catalogue = _catalogue(_locale.get())
     told = catalogue and catalogue.find(one, form=catalogue.form(count))
     return told or (one if count == 1 else many)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a command as a value of a sentence: as Discord calls it in the locale in use."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return pgettext(OPTION, self.name)
 
 
 def N_(message: str) -> str:  # noqa: N802 - the name that gettext tools look for

@@ -89,7 +89,7 @@ class Intake:
         questions: Questions,
         clock: Clock,
         queued: Callable[[str], None],
-        released: Callable[[str], Awaitable[None]],
+        released: Callable[[str], Awaitable[object]],
         asked: Callable[[int], None] = lambda _user_id: None,
     ) -> None:
         self.catalog = catalog

@@ -28,6 +28,8 @@ _SECRETS = re.compile(
 )
 # Each of these stands in whatever the pattern finds: looking for them first takes a tenth of it.
 _SIGNS = ("/webhooks/", "/interactions/", "sk-", "://", "Bot ", "Bearer ")
+# What SQLAlchemy adds to a database's words: its statement, what people wrote in it, an address.
+_ADDED = re.compile(r"\s+(?:\[SQL: |\(Background on this error at: )")
 _LEVELS = logging.getLevelNamesMapping()
 BUNDLE, BUNDLE_SECONDS = 32, 0.25  # lines, and how long the first of them waits
 _SHORTEST = 8  # a configured secret that is shorter may be part of an honest word
@@ -56,6 +58,7 @@ def configure(*, level: str, style: str, secrets: Collection[str] = ()) -> None:
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
+            _plain_cause,
             _hand_over,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -86,6 +89,16 @@ def add_handler(handler: logging.Handler) -> None:
 def remove_handler(handler: logging.Handler) -> None:
     """Send nothing to `handler` any more."""
     logging.getLogger().removeHandler(handler)
+
+
+def _plain_cause(
+    _logger: logging.Logger, _method: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Keep of an error what it says itself, on one line: alarms hand it on to people."""
+    cause = event.get("cause")
+    if isinstance(cause, str) and ("\n" in cause or "(Background" in cause):
+        event["cause"] = " ".join(_ADDED.split(cause, maxsplit=1)[0].split())
+    return event
 
 
 def _hand_over(logger: logging.Logger, _method: str, event: structlog.types.EventDict) -> NoReturn:

@@ -11,6 +11,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+Excuse = Callable[[BaseException], bool]
+"""Whether an error is told of elsewhere, once for all whom it stops."""
+
 # After a failed round a loop waits this long, doubling up to the limit: a broken database must
 # not fill the log, and a passing fault must not stop the bot.
 FIRST_PAUSE = 0.5
@@ -45,10 +48,11 @@ class Loop:
         self._owed = 0  # wake-ups that came while nobody rested
         self._stopping = asyncio.Event()
 
-    def start(self) -> None:
+    def start(self, *, excused: Excuse = lambda _: False) -> None:
+        """Begin. A round that fails is logged with its traceback, unless its error is excused."""
         self._stopping.clear()
         self._tasks = [
-            asyncio.create_task(self._run(), name=f"{self.name}-{number}")
+            asyncio.create_task(self._run(excused), name=f"{self.name}-{number}")
             for number in range(self._workers)
         ]
 
@@ -76,7 +80,7 @@ class Loop:
         await asyncio.gather(*late, return_exceptions=True)
         self._tasks = []
 
-    async def _run(self) -> None:
+    async def _run(self, excused: Excuse) -> None:
         pause = FIRST_PAUSE
         woken = False
         while not self._stopping.is_set():
@@ -88,7 +92,8 @@ class Loop:
             except (Exception, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and _cancelled():
                     raise
-                log.exception("loop.round_failed", loop=self.name, retry_in=pause)
+                if not excused(error):
+                    log.exception("loop.round_failed", loop=self.name, retry_in=pause)
                 await self._wait(self._stopping, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue

@@ -11,26 +11,28 @@ second one from showing is the caller's business.
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import aiohttp
 import discord
 import structlog
-import yarl
 from discord.http import MultipartParameters, handle_message_parameters
 from discord.webhook.async_ import async_context
 
 from bot import cards
+from bot.attachments import Media, media_of
 from bot.clock import Clock
 from bot.model import Target
 from bot.render import Card
 
 T = TypeVar("T")
+Call = Callable[[], Awaitable[int | None]]  # gives the id of a new message
 
 log = structlog.get_logger(__name__)
 
@@ -39,13 +41,9 @@ FIRST_PAUSE = 0.5
 SECONDS = 90.0  # for one upload, which discord.py itself would give five minutes
 READ_SECONDS = 20.0  # for one download
 
-LOOK_AHEAD = 100  # messages that are searched for one of ours, from when it may have been sent
-
-# Discord's codes (developer documentation, "Opcodes and status codes").
-MESSAGE_GONE = {10008}
-TOO_LARGE = {40005, 50045}
-OBJECTIONABLE = {200000, 240000}
-BAD_FORM = {50035}
+# One of ours is looked for among the messages written since it may have been sent.
+LOOK_AHEAD = 100  # messages to a page, the most that Discord gives
+LOOK_PAGES = 10
 
 
 class Result(StrEnum):
@@ -53,11 +51,27 @@ class Result(StrEnum):
 
     SHOWN = "shown"
     TOO_LARGE = "too_large"  # make the files smaller and come again
-    OBJECTIONABLE = "objectionable"  # AutoMod took offence at the words: leave them out
+    NO_FILES = "no_files"  # Discord takes none there: link instead
+    OBJECTIONABLE = "objectionable"  # AutoMod took offence: leave out what is not needed
     REFUSED = "refused"  # Discord finds the card ill-formed: send a simpler one
     GONE = "gone"  # the message was deleted: never post it again
     NOWHERE = "nowhere"  # no route is left
+    NOTED = "noted"  # the note with its Show button stands, and nothing else is to come
     LATER = "later"  # Discord is out of order: come again
+
+
+# What Discord's codes mean for a reply (developer documentation, "Opcodes and status codes"), and
+# what the status does where the code says nothing.
+CODES = {
+    10008: Result.GONE,
+    40005: Result.TOO_LARGE,
+    50035: Result.REFUSED,
+    50045: Result.TOO_LARGE,
+    200000: Result.OBJECTIONABLE,
+    240000: Result.OBJECTIONABLE,
+    400001: Result.NO_FILES,
+}
+STATUSES = {413: Result.TOO_LARGE} | dict.fromkeys((429, 500, 502, 503, 504), Result.LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +91,20 @@ class Spinner:
     private: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A file in a message: its fresh address, signed for about a day, and its name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """A message of ours that holds `marker` and was sent between these times, if at all.
 
-    url: str
-    filename: str
+    `besides` is an older one that stands there and may hold it too. `direct`: these are direct
+    messages, which can always be read.
+    """
+
+    channel_id: int
+    marker: str
+    since: datetime
+    until: datetime
+    besides: int | None
+    direct: bool
 
 
 class Messenger:
@@ -104,7 +126,11 @@ class Messenger:
 
     async def edit(self, target: Target, card: Card, *, attempts: int = ATTEMPTS) -> Shown:
         """Turn the reply into this card: by its token while that lives, else as the bot."""
-        return await self._scoped(self._edit(target, card, attempts))
+        by_token, by_bot = (
+            partial(self._by_token, target, card),
+            partial(self._by_bot, target, card),
+        )
+        return await self._scoped(self._reach(target, by_token, by_bot, attempts))
 
     async def post(self, channel_id: int, card: Card, *, nonce: str) -> Shown:
         """Send the card as a new message of the bot, once."""
@@ -118,14 +144,9 @@ class Messenger:
         """The channel of direct messages with a person, or why there is none."""
         return await self._scoped(self._direct_channel(user_id))
 
-    async def find(
-        self, channel_id: int, marker: str, *, since: datetime, besides: int | None
-    ) -> bool | None:
-        """Whether a message of ours there holds `marker`; None where we may not look.
-
-        Only what was posted since then counts, and not the message `besides`.
-        """
-        return await self._scoped(self._find(channel_id, marker, since, besides))
+    async def find(self, sought: Sought) -> bool | Shown:
+        """Whether a message of ours was sent, or why that cannot be told."""
+        return await self._scoped(self._find(sought))
 
     async def delete(self, target: Target) -> None:
         """Remove the reply's message if that is possible; what is in the way is only logged."""
@@ -159,18 +180,20 @@ class Messenger:
         # Every call into discord.py runs in the context that `bind` captured; see there.
         return await asyncio.create_task(work, context=self._scope.copy())
 
-    async def _edit(self, target: Target, card: Card, attempts: int) -> Shown:
-        shown = Shown(Result.NOWHERE, "the token is dead and the bot may not edit here itself")
+    async def _reach(
+        self, target: Target, by_token: Call, by_bot: Call, attempts: int = ATTEMPTS
+    ) -> Shown:
+        shown = Shown(Result.NOWHERE, "the token is dead and the bot may do nothing here itself")
         if target.token_lives(self._clock()):
-            shown = await self._attempts(lambda: self._by_token(target, card), attempts)
+            shown = await self._attempts(by_token, attempts)
             if shown.result is not Result.NOWHERE:
                 return shown
         # A private message can only be reached through its token.
         if target.present and not target.private and target.message_id is not None:
-            return await self._attempts(lambda: self._by_bot(target, card), attempts)
+            return await self._attempts(by_bot, attempts)
         return shown
 
-    async def _attempts(self, call: Callable[[], Awaitable[int | None]], attempts: int) -> Shown:
+    async def _attempts(self, call: Call, attempts: int) -> Shown:
         pause = FIRST_PAUSE
         for attempt in range(1, attempts + 1):
             try:
@@ -181,7 +204,7 @@ class Messenger:
             except discord.HTTPException as error:
                 return judge(error)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                trouble = f"{type(error).__name__}: {error}"
+                trouble = _cause(error)
             else:
                 return Shown(Result.SHOWN, message_id=message_id)
             log.warning("messenger.attempt_failed", attempt=attempt, cause=trouble)
@@ -197,9 +220,7 @@ class Messenger:
             await async_context.get().edit_original_interaction_response(
                 target.application_id,
                 target.token or "",
-                session=_session(client),
-                proxy=client.http.proxy,
-                proxy_auth=client.http.proxy_auth,
+                **_connection(client),
                 payload=form.payload,
                 multipart=form.multipart,
                 files=form.files,
@@ -233,39 +254,49 @@ class Messenger:
         shown = await self._attempts(opening, ATTEMPTS)
         return found[0] if found else shown
 
-    async def _find(
-        self, channel_id: int, marker: str, since: datetime, besides: int | None
-    ) -> bool | None:
-        client = self._bound()
-        after = discord.utils.time_snowflake(since)
-        try:
-            async with asyncio.timeout(SECONDS):
-                found = await client.http.logs_from(channel_id, LOOK_AHEAD, after=after)
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("messenger.cannot_look", cause=str(error))
-            return None
-        return any(
-            marker in str(message.get("components"))
-            for message in found
-            if int(message["author"]["id"]) == self._own_id() and int(message["id"]) != besides
-        )
+    async def _find(self, sought: Sought) -> bool | Shown:
+        told: list[bool | Shown] = []
+
+        async def looking() -> None:
+            told.append(await self._look(sought))
+
+        shown = await self._attempts(looking, ATTEMPTS)
+        return told[0] if told else shown
+
+    async def _look(self, sought: Sought) -> bool | Shown:
+        http = self._bound().http
+        after, last = map(discord.utils.time_snowflake, (sought.since, sought.until))
+        readable = sought.direct
+        for _ in range(LOOK_PAGES):
+            found = await http.logs_from(sought.channel_id, LOOK_AHEAD, after=after)
+            if any(self._is(each, sought) for each in found):
+                return True
+            if not found and not readable:
+                # So does a channel answer where the bot lacks Read Message History.
+                await http.get_message(sought.channel_id, sought.besides or 0)
+            after, readable = max((int(each["id"]) for each in found), default=after), True
+            if len(found) < LOOK_AHEAD or after > last:
+                return False
+        return Shown(Result.NOWHERE, "more was written there than is read")
+
+    def _is(self, message: Mapping[str, Any], sought: Sought) -> bool:
+        own = int(message["author"]["id"]) == self._own_id()
+        new = int(message["id"]) != sought.besides
+        return own and new and sought.marker in str(message.get("components"))
 
     async def _delete(self, target: Target) -> None:
         client = self._bound()
-        try:
-            async with asyncio.timeout(SECONDS):
-                if target.token_lives(self._clock()):
-                    await async_context.get().delete_original_interaction_response(
-                        target.application_id,
-                        target.token or "",
-                        session=_session(client),
-                        proxy=client.http.proxy,
-                        proxy_auth=client.http.proxy_auth,
-                    )
-                elif target.message_id is not None:
-                    await client.http.delete_message(target.channel_id, target.message_id)
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("messenger.not_deleted", cause=str(error))
+        shown = await self._reach(
+            target,
+            lambda: async_context.get().delete_original_interaction_response(
+                target.application_id,
+                target.token or "",
+                **_connection(client),
+            ),
+            lambda: client.http.delete_message(target.channel_id, target.message_id or 0),
+        )
+        if shown.result not in (Result.SHOWN, Result.GONE):
+            log.warning("messenger.not_deleted", cause=shown.trouble)
 
     async def _stands(self, target: Target) -> bool | None:
         if target.message_id is None or not target.present:
@@ -286,9 +317,7 @@ class Messenger:
                 answer = await async_context.get().get_original_interaction_response(
                     target.application_id,
                     target.token or "",
-                    session=_session(client),
-                    proxy=client.http.proxy,
-                    proxy_auth=client.http.proxy_auth,
+                    **_connection(client),
                 )
         except discord.HTTPException as error:
             if error.code in (10015, 10062, 10008):
@@ -327,10 +356,16 @@ class Messenger:
         return self._client
 
 
-def _session(client: discord.Client) -> aiohttp.ClientSession:
-    """The session of discord.py's own client: its connections, its limits, its end."""
-    session: aiohttp.ClientSession = client.http._HTTPClient__session  # type: ignore[attr-defined]  # noqa: SLF001
-    return session
+def _connection(client: discord.Client) -> dict[str, Any]:
+    """How discord.py's own client connects: its session with its limits and its end, its proxy."""
+    session = client.http._HTTPClient__session  # type: ignore[attr-defined]  # noqa: SLF001
+    return {"session": session, "proxy": client.http.proxy, "proxy_auth": client.http.proxy_auth}
+
+
+def _cause(error: Exception) -> str:
+    """Why there was no answer that can be read. The address holds the token: it is left out."""
+    told = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return f"{type(error).__name__}: {told}"
 
 
 @contextmanager
@@ -356,38 +391,9 @@ def _form(card: Card, *, nonce: str | None = None) -> Iterator[MultipartParamete
 
 
 def judge(error: discord.HTTPException) -> Shown:
-    """What a refusal by Discord means for a reply (developer documentation, error codes)."""
+    """What a refusal by Discord means for a reply."""
+    meant = CODES.get(error.code) or STATUSES.get(error.status, Result.NOWHERE)
     trouble = f"Discord answered {error.status} (code {error.code})"
-    if error.code in MESSAGE_GONE:
-        return Shown(Result.GONE, trouble)
-    if error.status == 413 or error.code in TOO_LARGE:  # noqa: PLR2004
-        return Shown(Result.TOO_LARGE, trouble)
-    if error.code in OBJECTIONABLE:
-        return Shown(Result.OBJECTIONABLE, trouble)
-    if error.code in BAD_FORM:
-        return Shown(Result.REFUSED, f"{trouble}: {error.text[:500]}")
-    if error.status in (429, 500, 502, 503, 504):
-        return Shown(Result.LATER, trouble)
-    return Shown(Result.NOWHERE, trouble)
-
-
-def media_of(message: Mapping[str, Any]) -> tuple[Media, ...]:
-    """The files of a message object, whether they are attached or shown by a component."""
-    shown = [*_shown(message.get("components") or ())]
-    named = [(each["url"], each["filename"]) for each in message.get("attachments") or ()]
-    named += [(url, yarl.URL(url, encoded=True).name) for url in shown]
-    # One file may stand in both; the first address is as good as the second.
-    by_name = {filename: url for url, filename in reversed(named)}
-    return tuple(Media(url=url, filename=filename) for filename, url in by_name.items())
-
-
-def _shown(components: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The addresses of what components show, wherever they are nested."""
-    for component in components:
-        for item in (component, *component.get("items", ())):
-            url = (item.get("media") or {}).get("url") or ""
-            if url.startswith("http"):
-                yield url
-        yield from _shown(component.get("components") or ())
-        if "accessory" in component:
-            yield from _shown([component["accessory"]])
+    if meant is Result.REFUSED:
+        trouble += f": {error.text[:500]}"
+    return Shown(meant, trouble)

@@ -7,9 +7,11 @@ seconds.
 """
 
 import asyncio
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -17,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bot.events import Line
 from bot.model import Kind, State
+from bot.version import Version
 
 TYPE = CONTENT_TYPE_LATEST
 # How long the loop is asked to sleep, to see by how much it oversleeps.
@@ -55,7 +58,7 @@ class Spend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """What is, at one moment; seconds where it is a time."""
+    """What is, at one moment, as far as the ledger must tell; seconds where it is a time."""
 
     states: Mapping[State, int]
     oldest_queued: float
@@ -63,14 +66,13 @@ class Now:
     budget_per_minute: int
     budget_used: int
     spends: tuple[Spend, ...]
-    alarms: Mapping[str, bool]
     ready: bool
 
 
 class Metrics:
     """The figures of one process, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, build: Version) -> None:
         self.registry = registry = CollectorRegistry(auto_describe=True)
         ProcessCollector(namespace="easel", registry=registry)
 
@@ -110,8 +112,11 @@ class Metrics:
         self._spend = gauge("spend", "What of a budget is used or reserved.", "budget", "unit")
         self._limit = gauge("spend_limit", "What a budget holds.", "budget", "unit")
         self._alarm = gauge("alarm_active", "Whether this alarm stands.", "alarm")
+        self._free = gauge("disk_free_bytes", "What is free where these files stand.", "files")
         self._ready = gauge("ready", "Whether the bot is logged in to Discord.")
         self._ledger = gauge("ledger_answers", "Whether the ledger answered this scrape.")
+        built = gauge("build_info", "Which Easel this is; always 1.", "version", "commit")
+        built.labels(build.number, build.commit).set(1)
         # What may be long in coming is there as 0 from the start, or its first rise is not seen.
         for kind in Kind:
             self._received.labels(kind)
@@ -151,8 +156,17 @@ class Metrics:
         self._lag.observe(max(0.0, loop.time() - due))
         return 0
 
-    def scrape(self, now: Now | None) -> bytes:
-        """All figures as Prometheus reads them. What nobody knows now stays as it was."""
+    def scrape(
+        self, now: Now | None, *, alarms: Mapping[str, bool], free: Mapping[str, int]
+    ) -> bytes:
+        """All figures as Prometheus reads them. What nobody knows now stays as it was.
+
+        `alarms` says which stand; `free` holds bytes, by what stands in that place.
+        """
+        for alarm, active in alarms.items():
+            self._alarm.labels(alarm).set(active)
+        for files, size in free.items():
+            self._free.labels(files).set(size)
         self._ledger.set(now is not None)
         if now is not None:
             self._take(now)
@@ -169,8 +183,6 @@ class Metrics:
             self._spend.labels(spend.budget, spend.unit).set(spend.used)
             if spend.limit is not None:
                 self._limit.labels(spend.budget, spend.unit).set(spend.limit)
-        for alarm, active in now.alarms.items():
-            self._alarm.labels(alarm).set(active)
         self._ready.set(now.ready)
 
     def _on_received(self, line: Line) -> None:
@@ -197,6 +209,17 @@ class Metrics:
     def _ended(self, end: str, jobs: int | None, *, code: str = "") -> None:
         """Count jobs whose end is told of without their model."""
         self._settled.labels("", end, code).inc(jobs or 0)
+
+
+def free_bytes(folders: Mapping[str, Path]) -> dict[str, int]:
+    """What is free for each folder (blocking), or for what it will stand in once it is made."""
+    free = {}
+    for files, folder in folders.items():
+        whole = folder.absolute()
+        there = next((each for each in (whole, *whole.parents) if each.exists()), None)
+        if there is not None:
+            free[files] = shutil.disk_usage(there).free
+    return free
 
 
 def _observe(histogram: Any, value: object) -> None:

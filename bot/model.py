@@ -58,8 +58,9 @@ class Delivery(StrEnum):
 
 
 class Rung(StrEnum):
-    """A route that posts a new message, hence must be written down before it is taken."""
+    """A route that cannot be taken twice, hence must be written down before it is taken."""
 
+    EDIT = "edit"  # of a private card: what stands there nobody can look at once its token died
     CHANNEL = "channel"
     DM = "dm"
 
@@ -192,6 +193,7 @@ class Outcome:
     pictures: tuple[Picture, ...] = ()
     code: Code | None = None
     detail: str = ""
+    seconds: int | None = None  # what its pictures took, by the picture service's own clock
     warned: bool = False  # one more refusal like this pauses the person
     paused_until: datetime | None = None  # the pause that this refusal brought
 
@@ -206,6 +208,8 @@ class Outcome:
             "code": self.code,
             "detail": self.detail,
         }
+        if self.seconds is not None:
+            raw["seconds"] = self.seconds
         if self.warned:
             raw["warned"] = True
         if self.paused_until is not None:
@@ -219,6 +223,7 @@ class Outcome:
             pictures=tuple(Picture.load(picture) for picture in raw["pictures"]),
             code=Code(raw["code"]) if raw["code"] else None,
             detail=raw["detail"],
+            seconds=raw.get("seconds"),
             warned=raw.get("warned", False),
             paused_until=datetime.fromisoformat(raw["paused_until"])
             if raw.get("paused_until")
@@ -265,6 +270,7 @@ class Job:
     unfinished: bool = False  # a prompt file is not read yet, or an image has no address
     body: bytes | None = field(default=None, repr=False)
     first_post_at: datetime | None = None
+    turned_away: bool = False  # it was sent, and HiAPI said of every POST that it made no task
     attempts: int = 0
     task_id: str | None = None
     task_status: str | None = None
@@ -297,6 +303,12 @@ class Reply:
     @property
     def settled(self) -> bool:
         return all(job.state is State.SETTLED for job in self.jobs)
+
+    @property
+    def ready_at(self) -> datetime:
+        """When it could be shown: its last outcome came, or later somebody pressed Show."""
+        asked = self.target.token_expires_at - TOKEN_LIFE
+        return max(asked, *(job.settled_at for job in self.jobs if job.settled_at is not None))
 
     def evolve(self, **changes: Any) -> Self:
         return replace(self, **changes)

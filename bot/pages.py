@@ -9,7 +9,7 @@ from datetime import datetime
 from bot import cards, i18n, render
 from bot.catalog import Model
 from bot.errors import WORDS, Code
-from bot.i18n import N_, _, ngettext
+from bot.i18n import N_, Option, _, ngettext
 from bot.ledger.history import Kin, Slice
 from bot.model import Delivery, Job, Kind, Reply, Sort, State, Taste, short_id
 
@@ -165,7 +165,8 @@ def page(found: Slice, rows: tuple[Row, ...], *, size: int, sort: Sort, text: st
     elif sort is not Sort.ALL:
         notes = [_("Nothing of yours matches. Try /history without options.")]
     else:
-        notes = [_("Nothing here yet. Try this: /imagine prompt: a fox in the snow")]
+        told = _("Nothing here yet. Try this: /imagine {prompt}: a fox in the snow")
+        notes = [told.format(prompt=Option("prompt"))]
     if found.cut:
         notes.append(_("only your newest requests were searched"))
     return Page(
@@ -326,6 +327,7 @@ def _pick(
 
 def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str, ...]:
     """What the bot does, by example: paragraphs of Discord's markdown."""
+    prompt = Option("prompt")
     with i18n.use(locale):
         parts = (
             (
@@ -334,10 +336,10 @@ def help_lines(*, day_limit: int | None, waiting: int, locale: str) -> tuple[str
             ),
             (
                 f"**{_('Try one of these')}**",
-                "`/imagine prompt: " + _("a fox in the snow, watercolour") + "`",
-                "`/imagine prompt: " + _("a poster for a jazz night") + "  count: 4`",
-                "`/remix prompt: " + _("the first image as a mosaic") + "  image1: …`",
-                "`/history text: " + _("fox") + "`",
+                f"`/imagine {prompt}: {_('a fox in the snow, watercolour')}`",
+                f"`/imagine {prompt}: {_('a poster for a jazz night')}  {Option('count')}: 4`",
+                f"`/remix {prompt}: {_('the first image as a mosaic')}  {Option('image1')}: …`",
+                f"`/history {Option('text')}: {_('fox')}`",
             ),
             (
                 f"**{_('Shortcuts')}**",

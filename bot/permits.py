@@ -7,7 +7,8 @@ An answer stands by its token for 15 minutes, whatever the bot may do; the files
 Files all the same. A public answer that comes later is the bot's own edit or message, for which it
 must see the channel and write there. So all of these are asked for before anything is spent: a
 picture may be late, and would then have been paid for and not be shown. Whether Discord lets a
-private answer have files without Attach Files is not documented; it is taken to refuse.
+private answer have files without Attach Files is not documented; it is taken to refuse. Read
+Message History is not asked for: without it only what may have been sent already is not repeated.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.catalog import Complaint
-from bot.i18n import N_, _
+from bot.i18n import N_, Option, _
 
 
 class Permit(StrEnum):
@@ -83,7 +84,7 @@ def lacking(has: Iterable[Permit], *, private: bool, thread: bool) -> Complaint 
         problem,
         N_(
             "Nothing was started. A moderator can switch it on under Edit Channel → Permissions, "
-            "for the bot's role. With private: True you can ask here already."
+            "for the bot's role. With {private}: True you can ask here already."
         ),
-        values,
+        (*values, ("private", Option("private"))),
     )

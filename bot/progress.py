@@ -34,6 +34,8 @@ NOTE_BEFORE = timedelta(seconds=90)
 # So long the final card waits for an edit under way: once sent, an edit cannot be called back, and
 # Discord might carry it out after the final card.
 OVERTAKEN = 3.0
+# So long an edit of which no answer was heard may still be carried out.
+STRAY = timedelta(seconds=10)
 
 
 class Progress:
@@ -68,6 +70,8 @@ class Progress:
         self._looking: set[str] = set()  # the replies whose cards are being written
         self._begun: deque[datetime] = deque(maxlen=A_SECOND)
         self._noted: set[str] = set()  # by this process, among those due
+        self._stray: dict[str, datetime] = {}  # reply id -> when an edit was last given up
+        self._dead: dict[str, str | None] = {}  # reply id -> the token that edits nothing any more
 
     async def card(self, reply: Reply) -> Card:
         """How the card of a reply that is under way reads now."""
@@ -97,8 +101,11 @@ class Progress:
         for reply_id in list(self._shown):
             self.changed(reply_id)
 
-    async def release(self, reply_id: str) -> None:
-        """The final card comes: drop what is planned for this reply, await what is under way."""
+    async def release(self, reply_id: str) -> bool:
+        """The final card comes: drop what is planned for this reply, await what is under way.
+
+        True if Discord may carry out an earlier edit after it: then it is to be shown once more.
+        """
         self._changed.pop(reply_id, None)
         self._forget(reply_id)
         self._looking.discard(reply_id)
@@ -106,6 +113,8 @@ class Progress:
         edit = self._edits.get(reply_id)
         if edit is not None:
             await self._finish([edit], seconds=OVERTAKEN)
+        given_up = self._stray.pop(reply_id, None)
+        return given_up is not None and self._clock() - given_up < STRAY
 
     async def stop(self, *, grace: float) -> None:
         """Let the edits under way finish for at most `grace` seconds, then cancel them."""
@@ -185,6 +194,7 @@ class Progress:
     def _forget(self, reply_id: str) -> None:
         self._shown.pop(reply_id, None)
         self._places.pop(reply_id, None)
+        self._dead.pop(reply_id, None)
 
     def _room(self, now: datetime) -> int:
         """How many edits may begin now."""
@@ -194,6 +204,8 @@ class Progress:
     def _edit(self, reply: Reply, now: datetime, place: pending.Place | None) -> int:
         if reply.noted or not reply.target.token_lives(now, margin=NOTE_BEFORE):
             return 0
+        if self._dead.get(reply.id) == reply.target.token:
+            return 0  # too many requests for what is not there get a bot banned
         model = reply.jobs[0].request.model
         expected = self._expected(model)
         card = pending.waiting(reply, now=now, expected=expected, place=place, held=self._held())
@@ -205,9 +217,10 @@ class Progress:
         self._begin(reply, card, attempts=1)
         return 1
 
-    def _begin(self, reply: Reply, card: Card, *, attempts: int) -> None:
+    def _begin(self, reply: Reply, card: Card, *, attempts: int, note: bool = False) -> None:
         """Edit in a task of its own, which `release` can end before the final card."""
-        edit = asyncio.create_task(self._show(reply, card, attempts), name=f"progress-{reply.id}")
+        showing = self._show(reply, card, attempts, note=note)
+        edit = asyncio.create_task(showing, name=f"progress-{reply.id}")
         self._edits[reply.id] = edit
         edit.add_done_callback(lambda done: self._done(reply.id, done))
 
@@ -235,24 +248,42 @@ class Progress:
         for reply in due:
             if reply.id in self._noted:
                 continue
-            await self.release(reply.id)
+            stray = await self.release(reply.id)
             # Written first: whoever delivers meanwhile must know that a note may stand there.
             # Begun at once after: whoever delivers later must find it under way.
             if await self._ledger.run(deliveries.note, reply.id):
-                self._noted.add(reply.id)
+                if not stray:
+                    self._noted.add(reply.id)
                 log.info("reply.noted", reply=reply.id)
-                self._begin(reply, pending.note(reply), attempts=NOTE_ATTEMPTS)
+                self._begin(reply, pending.note(reply), attempts=NOTE_ATTEMPTS, note=True)
                 noted += 1
         return noted
 
-    async def _show(self, reply: Reply, card: Card, attempts: int) -> None:
-        shown = await self._messenger.edit(reply.target, card, attempts=attempts)
-        if shown.result is Result.OBJECTIONABLE:
-            shown = await self._messenger.edit(reply.target, card.quiet(), attempts=attempts)
-        if shown.result is not Result.SHOWN:
-            # A note comes again with the next round; any other card with the next change.
-            self._noted.discard(reply.id)
-            log.info("progress.not_shown", reply=reply.id, cause=shown.trouble)
+    async def _show(self, reply: Reply, card: Card, attempts: int, *, note: bool) -> None:
+        try:
+            shown = await self._messenger.edit(reply.target, card, attempts=attempts)
+            if shown.result is Result.OBJECTIONABLE:
+                shown = await self._messenger.edit(reply.target, card.quiet(), attempts=attempts)
+        except asyncio.CancelledError:
+            self._give_up(reply.id)
+            raise
+        if shown.result is Result.SHOWN:
+            if note:
+                await self._ledger.run(deliveries.note_stands, reply.id)
+            return
+        if shown.result is Result.LATER:
+            self._give_up(reply.id)
+        elif shown.result in (Result.GONE, Result.NOWHERE):
+            self._dead[reply.id] = reply.target.token
+        # A note comes again with the next round; any other card with the next change.
+        self._noted.discard(reply.id)
+        log.info("progress.not_shown", reply=reply.id, cause=shown.trouble)
+
+    def _give_up(self, reply_id: str) -> None:
+        """No answer was heard: Discord may have the edit, and carry it out any moment."""
+        now = self._clock()
+        recent = {each: at for each, at in self._stray.items() if now - at < STRAY}
+        self._stray = recent | {reply_id: now}
 
     def _done(self, reply_id: str, edit: asyncio.Task[None]) -> None:
         if self._edits.get(reply_id) is not edit:

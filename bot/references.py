@@ -22,13 +22,14 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 
 from bot import images
+from bot.attachments import Media
 from bot.catalog import REFERENCE_BYTES, Complaint
 from bot.clock import Clock
 from bot.fetch import Fetcher, FetchError
 from bot.i18n import N_
 from bot.keeper import Keeper, Shelf
 from bot.links import Links
-from bot.messenger import Media, Messenger
+from bot.messenger import Messenger
 from bot.model import Reference, Reply
 from bot.render import Shot
 

@@ -4,12 +4,14 @@ It owns every sentence of a card; it never imports discord and never fetches any
 """
 
 import unicodedata
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from bot import i18n, pauses, presses
 from bot.catalog import Catalog, Complaint
 from bot.errors import WORDS, Code
+from bot.faces import Card as Card  # noqa: PLC0414 - whoever asks for cards asks here
+from bot.faces import Shot as Shot  # noqa: PLC0414
+from bot.faces import Tone as Tone  # noqa: PLC0414
 from bot.i18n import _, ngettext
 from bot.model import Delivery, End, Job, Kind, Reply, short_id
 from bot.presses import Row
@@ -23,54 +25,6 @@ ALT_SHOWN = 1000
 LINKS_SHOWN = 1600
 
 _MODELS = Catalog()
-
-
-class Tone(StrEnum):
-    """What a card shows, hence its colour."""
-
-    WAITING = "waiting"
-    WORKING = "working"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One picture in the gallery: the bytes to upload, their name, and words for the blind."""
-
-    filename: str
-    data: bytes
-    alt: str
-    link: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a reply shows at one moment. `prompt` is the person's own text: escape it."""
-
-    reply_id: str
-    tone: Tone
-    heading: str
-    asked_by: int
-    prompt: str | None
-    notes: tuple[str, ...]
-    footer: str
-    shots: tuple[Shot, ...] = ()
-    rows: tuple[Row, ...] = ()  # what can be pressed
-    spoiler: bool = False  # the pictures are blurred until somebody clicks them
-    lineage: str | None = None  # what it was made from, in Discord's markdown
-    plain: bool = False  # one text and one gallery, for when Discord refuses the rest
-    made_from: tuple[Shot, ...] = ()  # a second gallery, smaller, under a title
-    made_from_title: str = ""
-
-    def quiet(self) -> "Card":
-        """The same without a word of the person's: what is left when AutoMod objects."""
-        shots = tuple(replace(shot, alt="") for shot in self.shots)
-        return replace(self, prompt=None, shots=shots)
-
-    def simple(self) -> "Card":
-        """The least that shows the pictures: what is left when Discord refuses the card."""
-        return replace(self.quiet(), notes=(), rows=(), lineage=None, plain=True)
 
 
 def clean(text: str, *, limit: int) -> str:
@@ -199,20 +153,27 @@ def linked(
     reply: Reply,
     links: tuple[str, ...],
     *,
+    too_large: bool = True,
     catalog: Catalog = _MODELS,
     parent: Reply | None = None,
 ) -> Card:
-    """The final card where Discord takes no file of any size: where the pictures can be fetched."""
+    """The final card where Discord takes no file: where the pictures can be fetched.
+
+    `too_large`: because of their size, so that smaller ones would be taken.
+    """
     with i18n.use(reply.target.locale):
+        links = _fitting(links)
+        heading = _("Your picture is too large for Discord")
+        if links and not too_large:
+            heading = _("Here is your picture") if len(links) == 1 else _("Here are your pictures")
+        notes = tuple(
+            _("[The original]({link}) is there for a few days.").format(link=link) for link in links
+        )
         return card(
             reply,
             tone=Tone.FINISHED,
-            heading=_("Your picture is too large for Discord"),
-            notes=tuple(
-                _("[The original]({link}) is there for a few days.").format(link=link)
-                for link in _fitting(links)
-            )
-            or (_("Ask for it again at a lower resolution."),),
+            heading=heading,
+            notes=notes or (_("Ask for it again at a lower resolution."),),
             rows=presses.under_links(reply, catalog),
             lineage=_lineage(reply, parent),
         )

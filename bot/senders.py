@@ -44,10 +44,17 @@ class Webhook:
 
     async def send(self, note: Note) -> bool:
         """Whether the address answered with a success."""
+        return await self._post(self._body(note))
+
+    async def say(self, text: str) -> bool:
+        """The same for words that are no alarm."""
+        return await self._post(self._words(text))
+
+    async def _post(self, body: dict[str, Any]) -> bool:
         assert self._session is not None  # noqa: S101 - used between enter and exit alone
         try:
             async with self._session.post(
-                self._address, json=self._body(note), allow_redirects=False
+                self._address, json=body, allow_redirects=False
             ) as response:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -61,10 +68,9 @@ class Webhook:
 
     def _body(self, note: Note) -> dict[str, Any]:
         """What Discord reads, and for anything else the parts by themselves too."""
-        body: dict[str, Any] = {"content": note.text, "allowed_mentions": {"parse": []}}
+        body = self._words(note.text)
         if not self._discord:
             body |= {
-                "text": note.text,
                 "alarm": note.alarm,
                 "subject": note.subject,
                 "state": "active" if note.active else "over",
@@ -74,6 +80,10 @@ class Webhook:
                 "since": note.since.isoformat(),
             }
         return body
+
+    def _words(self, text: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"content": text, "allowed_mentions": {"parse": []}}
+        return body if self._discord else body | {"text": text}
 
 
 class Channel:

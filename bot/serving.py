@@ -39,7 +39,8 @@ def wired(
                 await ledger.run(verbs.fact, PROBE)
         except (TimeoutError, SQLAlchemyError, LedgerError):
             return "the ledger does not answer"
-        return None
+        # That answer needed no room. The database's own words may name its address: not here.
+        return "the ledger cannot be written" if ledger.trouble else None
 
     secret = settings.hiapi_webhook_secret
     callbacks = Callbacks(

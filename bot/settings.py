@@ -4,62 +4,43 @@ It owns the reading; it never prints a secret. `.env.example` and the README are
 test.
 """
 
-import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import unquote
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import NoDecode
 
-from bot import addresses
+from bot import addresses, spelling
 from bot.allowance import Allowances, Caps, Prices
+from bot.catalog import Catalog
 from bot.pauses import Pause
+from bot.spelling import CommaSeparated, LogFormat, LogLevel, Port, PortOrOff
 
 
 class SettingsError(Exception):
     """A setting is missing or malformed; the message is one sentence that names it.
 
-    `complaints` are its parts: the setting's name and what is wrong with it.
+    `complaints` are its parts: the setting's name and what is wrong with it. `fix` is what to do
+    where it is not one setting's matter.
     """
 
-    def __init__(self, message: str, complaints: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, message: str, complaints: tuple[tuple[str, str], ...] = (), *, fix: str = ""
+    ) -> None:
         super().__init__(message)
         self.complaints = complaints
+        self.fix = fix
 
-
-def _split(value: object) -> object:
-    """`a, b` from the environment as a list; anything else as it is."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _off(value: object) -> object:
-    return None if value == OFF else value
-
-
-def _digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
-
-
-CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 EVERYWHERE = "*"
-OFF = "off"
 SHORTEST_PASSWORD = 12
-# Read as SQLAlchemy reads it: a password may hold anything but an @.
-_PASSWORD = re.compile(r"\w+://[^:/@]*:([^@]+)@")
 
 
 class Settings(BaseModel):
@@ -107,7 +88,8 @@ class Settings(BaseModel):
     prices: str = Field(
         default="",
         description="What a picture costs in dollars by model and resolution, such as "
-        "`gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08`. What has no price is only counted.",
+        "`gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08`. What has no price is only counted; a "
+        "limit in dollars needs them all.",
     )
     confirm_above: Decimal | None = Field(
         default=None,
@@ -191,7 +173,7 @@ class Settings(BaseModel):
         default=7200,
         ge=60,
         le=7 * 24 * 3600,
-        description="Seconds after which a job that was never sent to HiAPI expires, uncounted.",
+        description="Seconds after which a job that HiAPI never took expires, uncounted.",
     )
     database_url: str = Field(
         default="sqlite:///data/easel.db",
@@ -240,20 +222,16 @@ class Settings(BaseModel):
         default="127.0.0.1",
         description="Address that the web server listens on; 0.0.0.0 in a container.",
     )
-    web_port: int = Field(
+    web_port: Port = Field(
         default=8080,
-        ge=0,
-        le=65535,
         description="Port of the web server: callbacks, `/healthz`, `/readyz`.",
     )
     admin_host: str = Field(
         default="127.0.0.1",
         description="Address that the operator's page and `/metrics` listen on.",
     )
-    admin_port: Annotated[int | None, BeforeValidator(_off)] = Field(
+    admin_port: PortOrOff = Field(
         default=8081,
-        ge=0,
-        le=65535,
         description="Port of the operator's page and `/metrics`; `off` for neither.",
     )
     admin_password: SecretStr | None = Field(
@@ -278,10 +256,10 @@ class Settings(BaseModel):
         description="Sentry's address for reports of defects: types and places of errors, without "
         "their texts. Empty, nothing is reported.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+    log_level: LogLevel = Field(
         default="INFO", description="The least important log lines to write."
     )
-    log_format: Literal["console", "json"] = Field(
+    log_format: LogFormat = Field(
         default="console", description="Log lines for eyes (`console`) or for machines (`json`)."
     )
 
@@ -298,7 +276,7 @@ class Settings(BaseModel):
     def _server_ids(cls, value: frozenset[str]) -> frozenset[str]:
         if not value:
             raise ValueError(f"must name at least one server id, or {EVERYWHERE}")
-        wrong = sorted(part for part in value if part != EVERYWHERE and not _digits(part))
+        wrong = sorted(each for each in value if each != EVERYWHERE and not spelling.digits(each))
         if wrong:
             raise ValueError(f"takes server ids (digits) or {EVERYWHERE}, not {wrong[0]!r}")
         return value
@@ -371,9 +349,7 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _database(cls, value: str) -> str:
-        if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
-            raise ValueError("must begin with sqlite:/// or postgresql://")
-        return value.replace("postgres://", "postgresql://", 1)
+        return addresses.database(value)
 
     def allowances(self) -> Allowances:
         """What the operator lets people spend."""
@@ -385,6 +361,16 @@ class Settings(BaseModel):
             failed_per_day=self.failed_per_day,
         )
 
+    def catalog(self) -> Catalog:
+        """The models that people may ask for."""
+        return Catalog.with_ids(
+            imagine=self.imagine_model,
+            remix=self.remix_model,
+            imagine_successor=self.imagine_successor,
+            remix_successor=self.remix_successor,
+            offer_successors=self.offer_successors,
+        )
+
     def pause(self) -> Pause:
         """When and for how long whose prompts are refused is paused."""
         length = timedelta(hours=self.refusals_pause_hours)
@@ -394,6 +380,4 @@ class Settings(BaseModel):
         """What must never be written: every secret setting, and the database's password."""
         values = (getattr(self, name) for name in type(self).model_fields)
         found = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
-        if password := _PASSWORD.match(self.database_url):
-            found |= {password[1], unquote(password[1])}
-        return frozenset(found)
+        return addresses.passwords(self.database_url) | found

@@ -4,13 +4,15 @@ It owns the first and every repeated POST of a job; it never looks at a task aga
 
 The bytes of a request are frozen before the first POST and resent as they are under the same
 idempotency key, so an answer that was lost is asked for again and nothing is billed twice. The
-key lives about 24 hours: a job whose first POST is older is never sent again.
+key lives about 24 hours: a job whose first POST is older is never sent again. While HiAPI says of
+every POST that it made no task, the job is as good as in the queue: it may be taken back, and
+expires.
 """
 
 import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import hiapi
 import structlog
@@ -23,8 +25,10 @@ from bot.errors import WORDS, Code
 from bot.hiapi import faults, verdict, wire
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
-from bot.ledger import leases, verbs
+from bot.ledger import ending, leases, verbs
 from bot.ledger.ledger import Ledger
+from bot.ledger.unsent import Oldest
+from bot.ledger.watching import UnderWay
 from bot.model import End, Job, Outcome, State
 from bot.pauses import NEVER, Pause
 
@@ -54,7 +58,7 @@ class Submitter:
         running_limit: int,
         queue_max_age: timedelta,
         callback_url: Callable[[str], str] | None,
-        submitted: Callable[[Job], None],
+        submitted: Callable[[UnderWay], None],
         settled: Callable[[str], None],
         held: Callable[[], None],
         at_once: int = 1,
@@ -118,8 +122,13 @@ class Submitter:
             now=now,
             lease=LEASE,
             running_limit=self._running_limit,
+            oldest=self._oldest(now),
             body=functools.partial(self._body, now=now),
         )
+
+    def _oldest(self, now: datetime) -> Oldest:
+        """What was turned away ends before its key does, also if its claim is served late."""
+        return Oldest(asked=now - self._queue_max_age, sent=now - KEY_LIFE + LEASE)
 
     def claim_ahead(self) -> None:
         """A job is being queued: whoever is free will send the next one, so claim it at once."""
@@ -134,11 +143,9 @@ class Submitter:
         await self._ledger.run(leases.give_back, job.id, worker=self._worker, until=at + LEASE)
 
     async def expire(self) -> int:
-        """Settle the jobs that waited too long for their first POST. Returns how many."""
+        """Settle the jobs that waited too long for a POST that counts. Returns how many."""
         now = self._clock()
-        expired = await self._ledger.run(
-            verbs.expire_queued, before=now - self._queue_max_age, now=now
-        )
+        expired = await self._ledger.run(ending.expire, oldest=self._oldest(now), now=now)
         for reply_id in expired:
             log.warning("job.expired", reply=reply_id)
             self._settled(reply_id)
@@ -165,9 +172,8 @@ class Submitter:
         now = self._clock()
         if await self._ledger.run(verbs.submitted, job.id, task_id=created.task_id, now=now):
             log.info("job.submitted", task=created.task_id, replay=created.idempotent_replay)
-            self._submitted(
-                job.evolve(state=State.SUBMITTED, task_id=created.task_id, submitted_at=now)
-            )
+            model = job.request.model
+            self._submitted(UnderWay(job.id, job.reply_id, model, created.task_id, now))
 
     def _body(self, job: Job, *, now: datetime) -> bytes | None:
         """The request that a queued job becomes; None for one that waited too long to be sent."""
@@ -206,8 +212,12 @@ class Submitter:
             self._halt(judged.code)
             pause = HALT
         log.warning("job.resend", code=judged.code, cause=said, seconds=pause.total_seconds())
-        due_at = self._clock() + pause
-        await self._ledger.run(verbs.resend_at, job.id, worker=self._worker, due_at=due_at)
+        now = self._clock()
+        again: dict[str, Any] = {"worker": self._worker, "due_at": now + pause}
+        if not judged.turned_away:
+            await self._ledger.run(verbs.resend_at, job.id, **again)
+        elif reply_id := await self._ledger.run(ending.turned_away, job.id, **again, now=now):
+            self._ended(job, reply_id, Outcome(end=End.CANCELLED))
 
     def _halt(self, code: Code) -> None:
         """Every other job would hear the same: hold the queue, tell the operator once."""
@@ -228,8 +238,10 @@ class Submitter:
         reply_id = await self._ledger.run(
             verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
         )
-        if reply_id is None:
-            return  # somebody else settled it, and said so
+        if reply_id is not None:  # or somebody else settled it, and said so
+            self._ended(job, reply_id, outcome)
+
+    def _ended(self, job: Job, reply_id: str, outcome: Outcome) -> None:
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}
         log.warning("job.settled", **told, model=job.request.model)
         self._settled(reply_id)

@@ -8,14 +8,15 @@ stand on: the list is newest first, hence a task's page follows from how many we
 after it. A task that is missing there is sought a little further on, for others may use the
 account too; one that stands alone on a far page, or on none, is read by itself.
 
-While callbacks arrive the tracker only sweeps: it looks late and seldom. Where a sweep finds a
-task that ended without a callback, it stops trusting them until the next one comes.
+While callbacks arrive in time the tracker only sweeps: it looks late and seldom. Where a task ended
+without one, or with a late one (HiAPI repeats a lost one after a minute), it trusts none until the
+next that is in time.
 """
 
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import hiapi
@@ -27,10 +28,11 @@ from bot.errors import Code
 from bot.hiapi import faults, verdict, wire
 from bot.hiapi.budget import Allowance, Budget
 from bot.hiapi.client import Client
-from bot.ledger import hearing, verbs
+from bot.ledger import hearing, verbs, watching
 from bot.ledger.hearing import Heard
 from bot.ledger.ledger import Ledger
-from bot.model import End, Job, Outcome
+from bot.ledger.watching import UnderWay
+from bot.model import End, Outcome
 from bot.pauses import NEVER, Pause
 
 log = structlog.get_logger(__name__)
@@ -55,8 +57,8 @@ ALONE = 5
 # While callbacks are trusted: a first look long after the picture is due, then seldom.
 SWEEP_EVERY = timedelta(seconds=30)
 SWEEP_LOOK = 3.0
-# A task that ended longer ago than this, and of which no callback told, has lost its callback.
-CALLBACK_GRACE = timedelta(seconds=10)
+# A task that ended so many seconds ago, and of which no callback told, has lost its first one.
+CALLBACK_GRACE = 10.0
 # Unsigned callbacks are hints that anybody may send: so many reads they may cost a minute, and so
 # many questions to the ledger whether a job is under way whose task is not known yet.
 HINTED_READS = 6
@@ -72,13 +74,16 @@ MINUTE = timedelta(minutes=1)
 class Watched:
     """A task under way. `rank` counts submissions up to it; `due_at` is the next look."""
 
-    job: Job
-    task_id: str
+    about: UnderWay
     rank: int
-    submitted_at: datetime
     due_at: datetime
+    status: str | None
     missed: int = 0  # pages in a row on which it should have stood
     hinted_at: datetime | None = None
+
+    @property
+    def task_id(self) -> str:
+        return self.about.task_id
 
     @property
     def alone(self) -> bool:
@@ -124,7 +129,7 @@ class Tracker:
     async def load(self, models: tuple[str, ...]) -> None:
         """Rebuild the index and the observed durations from the ledger: once, at start."""
         for model in models:
-            found = await self._ledger.run(verbs.durations, model=model, limit=REMEMBERED)
+            found = await self._ledger.read(watching.durations, model=model, limit=REMEMBERED)
             self.durations.add(model, found)
         await self.adopt()
 
@@ -134,28 +139,23 @@ class Tracker:
         At the start they are the last process's; later those of one beside us, which may stop or
         be killed at any time. Whoever settles one second finds it settled.
         """
-        live = await self._ledger.run(verbs.live)
+        live = await self._ledger.read(watching.live)
         known = len(self._live)
-        for job in live:
-            self.add(job)
+        for each in live:
+            self.add(each)
         return len(self._live) - known
 
-    def add(self, job: Job) -> None:
-        """Begin to watch a job that has a task, without its words: they may be erased elsewhere."""
-        if job.task_id is None or job.submitted_at is None or job.task_id in self._live:
+    def add(self, about: UnderWay) -> None:
+        """Begin to watch a job that has a task."""
+        if about.task_id in self._live:
             return
         self._rank += 1
-        watched = Watched(
-            job=job.evolve(body=None, request=replace(job.request, prompt="", references=())),
-            task_id=job.task_id,
-            rank=self._rank,
-            submitted_at=job.submitted_at,
-            due_at=self._first_look(job),
-        )
-        self._live[job.task_id] = self._by_job[job.id] = watched
+        due_at = self._first_look(about)
+        watched = Watched(about, rank=self._rank, due_at=due_at, status=about.status)
+        self._live[about.task_id] = self._by_job[about.job_id] = watched
         self._reserve()
-        if job.id in self._early:
-            self._early.remove(job.id)
+        if about.job_id in self._early:
+            self._early.remove(about.job_id)
             self._follow(watched)
 
     async def told(self, job_id: str, task: hiapi.Task) -> Heard:
@@ -163,24 +163,25 @@ class Tracker:
         if (outcome := verdict.outcome(task)) is None:
             return Heard.FOREIGN
         outcome = await self._unquoted(job_id, outcome)
+        now = self._clock()
         said = await self._ledger.run(
             hearing.settle_heard,
             job_id,
             task_id=task.task_id,
             model=task.model,
             outcome=outcome,
-            now=self._clock(),
+            now=now,
             pause=self._pause,
         )
         watched = self._by_job.get(job_id)
         if said.heard is Heard.SETTLED and watched is not None:
             self._remember(watched, outcome)
             self._forget(watched)
-        if said.heard in (Heard.SETTLED, Heard.REPEATED):
-            self._trust(trusting=True)
+        in_time = (wire.late(task, now=now) or 0) <= CALLBACK_GRACE
+        if said.heard is Heard.SETTLED or (in_time and said.heard is Heard.REPEATED):
+            self._trust(trusting=in_time, late=not in_time)
         if said.reply_id is not None:
-            about = wire.course(task, now=self._clock())
-            self._tell(job_id, said.reply_id, outcome, by="callback", **about)
+            self._tell(job_id, said.reply_id, outcome, by="callback", **wire.course(task, now=now))
         return said.heard
 
     async def hinted(self, job_id: str, task_id: str) -> None:
@@ -205,24 +206,25 @@ class Tracker:
             watched.hinted_at = now
             self._hinted.append(watched)
 
-    def _first_look(self, job: Job) -> datetime:
-        submitted_at = job.submitted_at or self._clock()
-        expected = self.durations.expected(job.request.model)
+    def _first_look(self, about: UnderWay) -> datetime:
+        expected = self.durations.expected(about.model)
         if self._trusting:
-            return submitted_at + max(expected * SWEEP_LOOK, SWEEP_EVERY)
-        return submitted_at + expected * FIRST_LOOK
+            return about.submitted_at + max(expected * SWEEP_LOOK, SWEEP_EVERY)
+        return about.submitted_at + expected * FIRST_LOOK
 
-    def _trust(self, *, trusting: bool) -> None:
+    def _trust(self, *, trusting: bool, late: bool = False) -> None:
         """Begin or cease to rely on callbacks, and plan the next looks anew."""
         if trusting is self._trusting:
             return
         self._trusting, now = trusting, self._clock()
         if trusting:
             log.info("callbacks.arriving", cause="polling falls back to a slow sweep")
+        elif late:
+            log.warning("callbacks.late", cause="polling until one comes in time")
         else:
             log.error("callbacks.silent", cause="a task ended untold: polling as if without them")
         for watched in self._live.values():
-            watched.due_at = max(now, self._first_look(watched.job)) if trusting else now
+            watched.due_at = max(now, self._first_look(watched.about)) if trusting else now
         self._reserve()
 
     async def step(self) -> int:
@@ -315,7 +317,7 @@ class Tracker:
         try:
             task = await self._client.task(watched.task_id)
         except hiapi.NotFoundError:
-            if now - watched.submitted_at < UNKNOWN_GRACE:
+            if now - watched.about.submitted_at < UNKNOWN_GRACE:
                 watched.due_at = now + self._every
                 return 0
             outcome = Outcome(end=End.UNKNOWN, code=Code.LOST, detail="HiAPI knows no such task")
@@ -327,15 +329,16 @@ class Tracker:
         however long it takes, the next one finds all of them due.
         """
         if (outcome := verdict.outcome(task)) is not None:
+            at = self._clock()
             # If its callback came after all, or to another process, the row does not move.
-            if not await self._settle(watched, outcome, **wire.course(task, now=self._clock())):
+            if not await self._settle(watched, outcome, **wire.course(task, now=at)):
                 return 0
             self._remember(watched, outcome)
-            late = self._clock().timestamp() - (task.completed_at or 0)
-            if late > CALLBACK_GRACE.total_seconds():
+            late = wire.late(task, now=at)
+            if late is None or late > CALLBACK_GRACE:
                 self._trust(trusting=False)
             return 1
-        age = now - watched.submitted_at
+        age = now - watched.about.submitted_at
         pace = SWEEP_EVERY if self._trusting else self._every
         if age >= EAGER:
             pace = next((every for limit, every in PACE if age < limit), timedelta(0))
@@ -343,33 +346,31 @@ class Tracker:
             outcome = Outcome(end=End.UNKNOWN, code=Code.LOST, detail="no end after 24 hours")
             return await self._settle(watched, outcome)
         watched.due_at = now + pace
-        if task.status != watched.job.task_status:
-            watched.job = watched.job.evolve(task_status=task.status)
-            self._stages[watched.job.id] = task.status
+        if task.status != watched.status:
+            watched.status = self._stages[watched.about.job_id] = task.status
         return 0
 
     async def _note(self) -> None:
         """Write down the stages that were learned; pages and pictures come before."""
-        if not self._stages:
-            return
-        await self._ledger.run(verbs.note_status, self._stages)
         stages, self._stages = self._stages, {}
+        if stages:
+            await self._ledger.run(verbs.note_status, stages)
         for job_id in stages:
             watched = self._by_job.get(job_id)
             if watched is not None:
-                log.info("job.stage", job=job_id, status=watched.job.task_status)
-                self._moved(watched.job.reply_id)
+                log.info("job.stage", job=job_id, status=watched.status)
+                self._moved(watched.about.reply_id)
 
     async def _settle(self, watched: Watched, outcome: Outcome, **about: object) -> int:
-        job = watched.job
-        outcome = await self._unquoted(job.id, outcome)
+        job_id = watched.about.job_id
+        outcome = await self._unquoted(job_id, outcome)
         reply_id = await self._ledger.run(
-            verbs.settle, job.id, outcome=outcome, now=self._clock(), pause=self._pause
+            verbs.settle, job_id, outcome=outcome, now=self._clock(), pause=self._pause
         )
         self._forget(watched)
         if reply_id is None:
             return 0
-        self._tell(job.id, reply_id, outcome, by="poll", **about | {"model": job.request.model})
+        self._tell(job_id, reply_id, outcome, by="poll", **about | {"model": watched.about.model})
         return 1
 
     async def _unquoted(self, job_id: str, outcome: Outcome) -> Outcome:
@@ -380,13 +381,12 @@ class Tracker:
 
     def _forget(self, watched: Watched) -> None:
         self._live.pop(watched.task_id, None)
-        self._by_job.pop(watched.job.id, None)
+        self._by_job.pop(watched.about.job_id, None)
         self._reserve()
 
     def _remember(self, watched: Watched, outcome: Outcome) -> None:
-        if outcome.pictures:
-            took = self._clock() - watched.submitted_at
-            self.durations.add(watched.job.request.model, [took])
+        if outcome.seconds is not None:  # however late it was found
+            self.durations.add(watched.about.model, [timedelta(seconds=outcome.seconds)])
 
     def _tell(self, job_id: str, reply_id: str, outcome: Outcome, **about: object) -> None:
         told = {"end": outcome.end, "code": outcome.code, "cause": outcome.detail}

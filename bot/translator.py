@@ -10,8 +10,6 @@ from discord.app_commands import TranslationContextLocation as Part
 
 from bot import i18n
 
-# The names of options stand apart in the catalogues: Discord is strict about their letters.
-OPTION = "option"
 # What is typed reads the same for everybody.
 TYPED = {Part.command_name, Part.group_name}
 
@@ -36,7 +34,7 @@ class Translator(app_commands.Translator):
         source = string.extras.get("template", string.message)
         with i18n.use(locale.value):
             if context.location is Part.parameter_name:
-                text = i18n.pgettext(OPTION, source)
+                text = str(i18n.Option(source))
             else:
                 text = i18n._(source)
         values = string.extras.get("values")

@@ -3,9 +3,13 @@
 It wires what looks on; it never gives the stages anything, and they work without it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
 
 from bot import events
 from bot.admin.board import Board
@@ -16,14 +20,17 @@ from bot.alarms import Alarms, Send
 from bot.archive import Archive
 from bot.clock import Clock
 from bot.hiapi.budget import Budget
-from bot.ledger import verbs
+from bot.ledger import files, verbs
 from bot.ledger.ledger import Ledger
 from bot.loops import Loop
 from bot.messenger import Messenger
-from bot.metrics import Metrics
+from bot.metrics import Metrics, free_bytes
 from bot.model import Job
+from bot.pulse import Pulse
 from bot.senders import Channel, Webhook
 from bot.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,7 @@ class Watch:
 
     metrics: Metrics
     alarms: Alarms
+    pulse: Pulse
     admin: AdminServer | None
     loops: tuple[Loop, ...]
 
@@ -49,6 +57,10 @@ async def opened(
 ) -> AsyncIterator[Watch]:
     """Listen, and serve the page. Raises AdminError if its address cannot be listened on."""
     async with AsyncExitStack() as stack:
+        database = files.sqlite_path(settings.database_url)
+        if database is not None and stack.enter_context(files.shared(database)):
+            cause = "another Easel works on it: stop one of them, unless this is an upgrade"
+            log.warning("easel.not_alone", database=str(database), cause=cause)
         alarms = Alarms(
             ledger=ledger,
             clock=clock,
@@ -57,6 +69,7 @@ async def opened(
             callbacks_expected=bool(settings.public_url and settings.hiapi_webhook_secret),
         )
         await alarms.load()
+        pulse = Pulse(ledger=ledger, clock=clock)
         board = Board(
             ledger=ledger,
             clock=clock,
@@ -67,7 +80,9 @@ async def opened(
             ready=lambda: messenger.ready,
         )
         gallery = Gallery(ledger=ledger, find=_finding(archive, ledger=ledger), clock=clock)
-        admin = _admin(settings, clock, board=board, metrics=metrics, gallery=gallery)
+        admin = _admin(
+            settings, clock, board=board, alarms=alarms, metrics=metrics, gallery=gallery
+        )
         if admin is not None:
             await admin.start()
             stack.push_async_callback(admin.stop)
@@ -75,8 +90,10 @@ async def opened(
         yield Watch(
             metrics=metrics,
             alarms=alarms,
+            pulse=pulse,
             admin=admin,
             loops=(
+                Loop("pulse", pulse.step, interval=2.0),
                 Loop("alarms", alarms.step, interval=2.0),
                 Loop("lag", metrics.nap, interval=1.0),
             ),
@@ -108,15 +125,31 @@ def _finding(archive: Archive, *, ledger: Ledger) -> Find:
     return find
 
 
+def _folders(settings: Settings) -> dict[str, Path]:
+    """Where files are written, by what they are."""
+    database = files.sqlite_path(settings.database_url)
+    folders = {"ledger": database.parent} if database is not None else {}
+    return folders | ({"kept": settings.keep_folder} if settings.keep_originals_days else {})
+
+
 def _admin(
-    settings: Settings, clock: Clock, *, board: Board, metrics: Metrics, gallery: Gallery
+    settings: Settings,
+    clock: Clock,
+    *,
+    board: Board,
+    alarms: Alarms,
+    metrics: Metrics,
+    gallery: Gallery,
 ) -> AdminServer | None:
     """The operator's listener, if there is to be one."""
     if settings.admin_port is None:
         return None
 
+    folders = _folders(settings)
+
     async def scrape() -> bytes:
-        return metrics.scrape(await board.now())
+        free = await asyncio.to_thread(free_bytes, folders)
+        return metrics.scrape(await board.now(), alarms=alarms.figures, free=free)
 
     password = settings.admin_password
     return AdminServer(

@@ -17,6 +17,9 @@ from sandbox import contract
 Route = Literal["create", "detail", "list", "file", "task", "callback"]
 
 
+LIFETIME = 7 * 86_400
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Answer `answer` in place of the true one; with `after`, once the true work is done."""
@@ -67,10 +70,11 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Stream `size` bytes under `content_type`, with no Content-Length."""
+    """Stream `size` bytes under `content_type`, `head` first, with no Content-Length."""
 
     size: int = 60 * 1024 * 1024
     content_type: str = "image/png"
+    head: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ class Fate:
     """How a task goes: `pace` stretches its stages, `strange` replaces the word `handling`.
 
     `output` replaces the items of a success; a `{url}` in an item's `url` becomes the picture's
-    address. `ready_after` and `file` spoil the first reads of the picture, or all of them.
+    address. `ready_after` and `file` spoil the first reads of the picture, or all of them;
+    `lifetime` is for how many seconds after the task's end its address is good.
     """
 
     error: tuple[str, str] | None = None
@@ -88,6 +93,7 @@ class Fate:
     output: tuple[object, ...] | None = None
     ready_after: int = 0
     file: contract.Answer | None = None
+    lifetime: int = LIFETIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ class Front:
         response.content_type = fault.content_type
         await response.prepare(request)
         piece = bytes(_PIECE)
-        for start in range(0, fault.size, _PIECE):
+        await response.write(fault.head)
+        for start in range(len(fault.head), fault.size, _PIECE):
             await response.write(piece[: fault.size - start])
         return response
 

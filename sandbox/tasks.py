@@ -18,8 +18,6 @@ Stages = tuple[float, float, float]
 """Seconds spent queued, handling and archiving."""
 
 DAY = 86_400
-LIFETIME = 7 * DAY
-"""Seconds an output address lives after its task ended."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -68,7 +66,7 @@ class Task:
     @property
     def expires(self) -> int:
         """`expireAt` of its output."""
-        return int(self.ends_at) + LIFETIME
+        return int(self.ends_at) + self.fate.lifetime
 
     def status(self, now: float) -> str:
         """The word the API shows at `now`."""

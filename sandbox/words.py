@@ -15,7 +15,7 @@ Owns the table of prompt words; it never decides when they apply: the stand-in d
 | `[thumbnail]`   | the first output item is a thumbnail, the picture is the second          |
 | `[broken]`      | the picture's address serves bytes that are no picture                   |
 | `[late]`        | the picture's address answers 404 to the first two reads                 |
-| `[expired]`     | the picture's address answers 403 XML                                    |
+| `[expired]`     | the picture's address is past its time from the start: 403 XML           |
 | `[silent]`      | no callback is sent                                                      |
 | `[twice]`       | the callback is sent twice at once                                       |
 | `[early]`       | the callback comes before the create answer                              |
@@ -50,7 +50,7 @@ FATES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "thumbnail": {"output": faults.thumbnail_first().output},
         "broken": {"file": faults.wrong_bytes().answer},
         "late": {"ready_after": 2},
-        "expired": {"file": faults.EXPIRED},
+        "expired": {"lifetime": 0},
     }
 )
 TRICKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

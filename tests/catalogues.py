@@ -15,8 +15,7 @@ from babel import Locale
 from babel.messages import Catalog, extract, pofile
 from babel.messages.catalog import Message
 
-from bot.i18n import CATALOGUES, DOMAIN
-from bot.translator import OPTION
+from bot.i18n import CATALOGUES, DOMAIN, OPTION
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = CATALOGUES / f"{DOMAIN}.pot"

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.admin import charts, spending
 from bot.admin.charts import Chart
 from bot.admin.spending import Bill
-from bot.alarms import WORDS_OF, Alarm, Alarms
+from bot.alarms import WORDS_OF, Alarms
 from bot.allowance import Caps
 from bot.clock import Clock
 from bot.errors import WORDS, Code
@@ -178,7 +178,7 @@ class Board:
             async with asyncio.timeout(PATIENCE):
                 return await self._now.get()
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
-            log.warning("admin.no_ledger", cause=str(error) or "too slow")
+            self._say(error)
             return None
 
     async def view(self, hours: int) -> View:
@@ -199,7 +199,7 @@ class Board:
                 past = await self._past[hours].get() if now is not None else None
                 bill = await self._bill.get() if now is not None else None
         except (TimeoutError, SQLAlchemyError, LedgerError) as error:
-            log.warning("admin.no_ledger", cause=str(error) or "too slow")
+            self._say(error)
             past = None
         if past is None:
             return View(at=at, hours=hours, now=None, priced=self._priced, troubles=troubles)
@@ -216,11 +216,15 @@ class Board:
             exhibits=tuple(_exhibit(job) for job in past.public),
         )
 
+    def _say(self, error: Exception) -> None:
+        # An open page asks every three seconds.
+        if not self._ledger.excuses(error):
+            log.warning("admin.no_ledger", cause=str(error) or "too slow")
+
     async def _ask_now(self) -> Now:
         at = self._clock()
         live, totals = await self._ledger.read(_now, now=at)
         oldest = live.oldest_queued_at
-        standing = {each.alarm for each in self._alarms.active}
         return Now(
             states=live.states,
             oldest_queued=0.0 if oldest is None else max(0.0, (at - oldest).total_seconds()),
@@ -228,7 +232,6 @@ class Board:
             budget_per_minute=self._budget.per_minute,
             budget_used=self._budget.used,
             spends=spending.spends(totals, caps=self._caps, at=at, priced=self._priced),
-            alarms={alarm: alarm in standing for alarm in Alarm},
             ready=self._ready(),
         )
 

@@ -4,7 +4,7 @@ It owns the reading of refusals and failures into `errors.Code`; it never acts o
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Literal
 
@@ -43,6 +43,14 @@ _FINAL = (
     hiapi.TaskFailedError,
     hiapi.IdempotencyKeyMismatchError,
 )
+# By the contract (section 5) these come before a task is made.
+_BEFORE = (
+    faults.AuthenticationError,
+    faults.NoCreditError,
+    faults.ForbiddenError,
+    faults.RateLimitedError,
+    faults.ServiceUnavailableError,
+)
 _TASK_CODES = {
     "TASK_TIMEOUT": errors.Code.TIMED_OUT,
     "STORAGE_UNAVAILABLE": errors.Code.NOT_STORED,
@@ -63,13 +71,14 @@ class Verdict:
     `action`: "resend" the same bytes under the same key later; "refuse": this job ends with
     `code`; "halt": the stage stops for a while and this job stays queued. `code` is also what a
     job that is given up ends with. `after`: seconds the server asked for, if it did.
-    `operator`: someone has to be told.
+    `operator`: someone has to be told. `turned_away`: HiAPI said that it made no task.
     """
 
     code: errors.Code
     action: Action
     after: float | None = None
     operator: bool = False
+    turned_away: bool = False
 
 
 def judge(error: hiapi.HiAPIError) -> Verdict:
@@ -83,7 +92,8 @@ def judge(error: hiapi.HiAPIError) -> Verdict:
     if not isinstance(error, hiapi.APIError):
         return _refuse(errors.Code.INTERNAL)
     after = error.retry_after if isinstance(error, faults.AnswerError) else None
-    return _halt(error, after=after) or _resend(error, after=after) or _refuse(_cause(error))
+    later = _halt(error, after=after) or _resend(error, after=after)
+    return replace(later, turned_away=_made_no_task(error)) if later else _refuse(_cause(error))
 
 
 def judge_task(task: hiapi.Task) -> errors.Code:
@@ -111,6 +121,7 @@ def outcome(task: hiapi.Task) -> model.Outcome | None:
         pictures=tuple(
             model.Picture(url=each.url, expires_at=each.expires_at) for each in pictures
         ),
+        seconds=wire.seconds(task),
     )
 
 
@@ -144,6 +155,11 @@ def _resend(error: hiapi.APIError, *, after: float | None) -> Verdict | None:
     elif not _is_final(error) and (error.status in _TRY_LATER or _is_unknown(error.status)):
         code = errors.Code.BUSY
     return Verdict(code, "resend", after) if code else None
+
+
+def _made_no_task(error: hiapi.APIError) -> bool:
+    """Rejected before anything was done, in HiAPI's own words: a proxy's page proves nothing."""
+    return isinstance(error, _BEFORE) and (error.body or "").startswith("{")
 
 
 def _is_final(error: hiapi.APIError) -> bool:

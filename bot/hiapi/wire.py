@@ -194,16 +194,25 @@ def reason(task: hiapi.Task) -> str:
     return faults.redact(": ".join(filter(None, said))) or "no reason given"
 
 
+def seconds(task: hiapi.Task) -> int | None:
+    """How long a finished task took by the service's own clock, or None if it does not say."""
+    if task.completed_at is None or task.created_at is None:
+        return None
+    return max(0, task.completed_at - task.created_at)
+
+
+def late(task: hiapi.Task, *, now: datetime) -> float | None:
+    """The seconds between a task's end and `now`, or None if the service does not say."""
+    if task.completed_at is None:
+        return None
+    return round(max(0.0, now.timestamp() - task.completed_at), 3)
+
+
 def course(task: hiapi.Task, *, now: datetime) -> dict[str, object]:
-    """A finished task for the log: its model, the seconds it took by the service's own clock
-    (whole ones), and `late`, the seconds between its end and `now`.
-    """
-    known: dict[str, object] = {"model": task.model.partition("@")[0]}
-    if task.completed_at is not None:
-        known["late"] = round(max(0.0, now.timestamp() - task.completed_at), 3)
-        if task.created_at is not None:
-            known["seconds"] = max(0, task.completed_at - task.created_at)
-    return known
+    """A finished task for the log: its model and, where known, what it took and how late it is."""
+    known = {"late": late(task, now=now), "seconds": seconds(task)}
+    told = {name: value for name, value in known.items() if value is not None}
+    return {"model": task.model.partition("@")[0], **told}
 
 
 def rate(headers: Mapping[str, str]) -> RateLimit | None:

@@ -16,6 +16,7 @@ It owns all SQL of Easel; it never talks to Discord or HiAPI.
     files.py       the SQLite file itself: copied while in use, swept after an erasure
     health.py      a look at a database without changing it
     ledger.py      opens a database and runs verbs on it, on SQLite or PostgreSQL
+    trouble.py     what a database cannot help, told from a defect
     writer.py      the one thread that writes to an SQLite file
     migrations/    how the tables came to be (Alembic)
 """

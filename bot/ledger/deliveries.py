@@ -49,9 +49,16 @@ def renew(conn: sa.Connection, reply_id: str, *, worker: str, until: datetime) -
 
 
 def postpone(
-    conn: sa.Connection, reply_id: str, *, worker: str, due_at: datetime, trouble: str
+    conn: sa.Connection,
+    reply_id: str,
+    *,
+    worker: str,
+    due_at: datetime,
+    trouble: str,
+    attempts: int | None = None,
 ) -> bool:
-    """Give up the lease and try again at `due_at`."""
+    """Give up the lease and try again at `due_at`; only so many `attempts` count, if given."""
+    counted = {} if attempts is None else {"attempts": attempts}
     return _mine(
         conn,
         reply_id,
@@ -60,6 +67,7 @@ def postpone(
         trouble=trouble,
         lease_owner=None,
         lease_until=None,
+        **counted,
     )
 
 
@@ -89,27 +97,47 @@ def close(
     )
 
 
-def step_on(conn: sa.Connection, reply_id: str, *, worker: str, rung: Rung, now: datetime) -> bool:
-    """Write down that a new message is about to be sent by this route."""
+def step_on(
+    conn: sa.Connection, reply_id: str, *, worker: str, rung: Rung | None, now: datetime
+) -> bool:
+    """Write down that the card is about to be shown by this route; None: that it was not."""
     return _mine(conn, reply_id, worker, rung=rung, rung_at=now)
 
 
+# Unfinished, or finished and postponed: nobody is about to show it, and nobody may have shown it.
+_WAITS = sa.or_(
+    replies.c.unsettled > 0,
+    sa.and_(replies.c.attempts > 0, replies.c.lease_until.is_(None), replies.c.rung.is_(None)),
+)
+
+
 def note(conn: sa.Connection, reply_id: str) -> bool:
-    """Write down that the card of an unfinished reply is about to become a note."""
+    """Write down that the card of a reply that waits is about to become a note."""
     noted = conn.execute(
         sa.update(replies)
         .where(
             replies.c.id == reply_id,
             replies.c.delivery == Delivery.OPEN,
-            replies.c.unsettled > 0,
+            _WAITS,
         )
         .values(noted=True)
     )
     return bool(noted.rowcount)
 
 
+def note_stands(conn: sa.Connection, reply_id: str) -> bool:
+    """Write down that Discord took the note."""
+    noted = sa.update(replies).where(replies.c.id == reply_id, replies.c.noted.is_(True))
+    return bool(conn.execute(noted.values(note_stands=True)).rowcount)
+
+
+def note_stood(conn: sa.Connection, reply_id: str) -> bool:
+    """Whether it was written down that Discord took the note."""
+    return bool(conn.scalar(sa.select(replies.c.note_stands).where(replies.c.id == reply_id)))
+
+
 def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> list[Reply]:
-    """Unfinished replies that only their token reaches and whose token dies before this time.
+    """Replies that wait, that only their token reaches and whose token dies before this time.
 
     Those noted already come last: whoever noted them may have died before it told Discord.
     """
@@ -120,7 +148,7 @@ def due_for_note(conn: sa.Connection, *, now: datetime, before: datetime) -> lis
             replies.c.token_expires_at > now,
             replies.c.token_expires_at <= before,
             replies.c.delivery == Delivery.OPEN,
-            replies.c.unsettled > 0,
+            _WAITS,
             sa.or_(replies.c.private.is_(True), replies.c.present.is_(False)),
         )
         .order_by(replies.c.noted, replies.c.token_expires_at)
@@ -155,6 +183,7 @@ def reopen(
         .values(
             delivery=Delivery.OPEN,
             noted=False,
+            note_stands=False,
             token=target.token,
             token_expires_at=target.token_expires_at,
             message_id=target.message_id,

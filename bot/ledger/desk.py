@@ -16,6 +16,7 @@ from bot.errors import Code
 from bot.ledger import rows, verbs
 from bot.ledger.privacy import ANONYMOUS
 from bot.ledger.schema import jobs, replies
+from bot.ledger.unsent import UNSENT
 from bot.model import Delivery, End, Job, Outcome, State
 
 
@@ -212,18 +213,19 @@ _OPEN_AGAIN = (
 def give_up(conn: sa.Connection, job_id: str, *, words: str, now: datetime) -> GivenUp:
     """Any live state -> settled, with the operator's words as its detail.
 
-    What was never sent expires, uncounted. What was sent ends as unknown and stays counted; a
-    later answer of HiAPI finds it settled. The bot then shows the card that says so.
+    What was never sent, or turned away each time, expires, uncounted. What was sent ends as unknown
+    and stays counted; a later answer of HiAPI finds it settled. The bot then shows the card that
+    says so.
     """
     row = conn.execute(_LOCK, {"this": job_id}).one_or_none()
     if row is None:
         return GivenUp.GONE
     outcome = Outcome(end=End.UNKNOWN, code=Code.LOST, detail=words)
-    if row.first_post_at is None:
+    if row.unsent:
         outcome = Outcome(end=End.EXPIRED, code=Code.EXPIRED, detail=words)
     if verbs.settle(conn, job_id, outcome=outcome, now=now) is None:
         return GivenUp.OVER
-    return GivenUp.UNCOUNTED if row.first_post_at is None else GivenUp.UNKNOWN
+    return GivenUp.UNCOUNTED if row.unsent else GivenUp.UNKNOWN
 
 
-_LOCK = sa.select(jobs.c.first_post_at).where(jobs.c.id == _THIS).with_for_update()
+_LOCK = sa.select(UNSENT.label("unsent")).where(jobs.c.id == _THIS).with_for_update()

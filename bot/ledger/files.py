@@ -7,13 +7,18 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from bot.ledger import ledger
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 Progress = Callable[[int, int], None]
 """Told how many pages are done, and of how many."""
@@ -32,6 +37,36 @@ def sqlite_path(url: str) -> Path | None:
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
+@contextlib.contextmanager
+def shared(path: Path) -> Iterator[bool]:
+    """Whether another bot works on this database; the next one learns of us while this lasts.
+
+    By a lock on a file beside it, which ends with the process whatever ends that. It is never
+    waited for. Where there are no such locks, nobody is known.
+    """
+    try:
+        handle = os.open(path.with_name(f"{path.name}.run"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError:
+        yield False
+        return
+    try:
+        yield fcntl is not None and _others(handle)
+    finally:
+        os.close(handle)
+
+
+def _others(handle: int) -> bool:
+    """All hold the lock together; so whoever gets it alone for a moment is alone."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        others = False
+    except OSError:
+        others = True
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return others
+
+
 def backup(source: Path, target: Path, *, progress: Progress) -> int:
     """Copy the database as it is at this moment, without tokens; returns the copy's bytes.
 
@@ -39,7 +74,9 @@ def backup(source: Path, target: Path, *, progress: Progress) -> int:
     under its name only when it is whole. Raises LedgerError; never writes over a file.
     """
     if not source.is_file():
-        raise ledger.LedgerError(f"There is no database at {source}.")
+        raise ledger.LedgerError(
+            f"There is no database at {source.absolute()}: run this in the bot's folder."
+        )
     if target.exists():
         raise ledger.LedgerError(f"{target} is there already: choose another name.")
     part = target.with_name(f"{target.name}.part")

@@ -8,15 +8,20 @@ its own.
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
+import structlog
 
-from bot.ledger import schema
+from bot.ledger import schema, trouble
 from bot.ledger.writer import BY_HAND, Writer
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +31,8 @@ POSTGRES_CONNECTIONS = 8
 LOCK_WAIT_MS = 5_000
 # What was written during one is what the next has to do, and that is less each time.
 CHECKPOINTS = 5
+# Errors are logged, and a statement's values may be somebody's words.
+QUIET = {"hide_parameters": True}
 READS = "easel_reads"  # a connection's option: its transactions take no lock
 # PostgreSQL ends one of two transactions that wait for each other; its verb is run again.
 DEADLOCK = "40P01"
@@ -34,6 +41,10 @@ DEADLOCK_ATTEMPTS = 5
 
 class LedgerError(Exception):
     """The database cannot be used as it is; the message is one sentence for the operator."""
+
+
+class LedgerAwayError(LedgerError):
+    """The database is out of reach, starting up or busy: later the same may well succeed."""
 
 
 class Ledger:
@@ -51,6 +62,7 @@ class Ledger:
         else:
             self._engine = _postgres_engine(self.url)
         self._followers: Followers = {}
+        self._trouble = ""
         self._writer: Writer | None = None
         self._threads: ThreadPoolExecutor | None = None
 
@@ -61,7 +73,7 @@ class Ledger:
             self._engine.dispose()
             raise
         if self._sqlite:
-            self._writer = Writer(self._engine)
+            self._writer = Writer(self._engine, failed=self.excuses)
         else:
             self._threads = ThreadPoolExecutor(POSTGRES_CONNECTIONS, thread_name_prefix="ledger")
         return self
@@ -133,6 +145,42 @@ class Ledger:
             raise LedgerError("the ledger is closed")
         return await asyncio.to_thread(self._look, verb, args, kwargs)
 
+    @property
+    def trouble(self) -> str:
+        """Why the database did not take something, in its words; empty while it takes all."""
+        return self._trouble
+
+    def excuses(self, error: BaseException) -> bool:
+        """Whether an error is the database's trouble and no defect; if so it stands as `trouble`.
+
+        `bot.pulse` tells of that, once for all whose work it stops.
+        """
+        if not trouble.is_trouble(error):
+            return False
+        self._trouble = trouble.words(error)
+        return True
+
+    async def probe(self) -> str:
+        """Write something, and say why that is not taken, if it is not: what stands is over by
+        this alone, because many a transaction writes nothing or needs no room.
+        """
+        try:
+            await self.run(trouble.take_room)
+        except sa.exc.SQLAlchemyError as error:
+            if not self.excuses(error):
+                raise
+        else:
+            self._trouble = ""
+        return self._trouble
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            self.excuses(error)
+            raise
+
     async def checkpoint(self) -> int:
         """On SQLite, move the log of changes into the file while others write. Returns 0.
 
@@ -145,17 +193,14 @@ class Ledger:
         return 0
 
     def _move_log(self) -> None:
-        connection = self._engine.raw_connection()
-        try:
+        with self._watched(), closing(self._engine.raw_connection()) as connection:
             for _ in range(CHECKPOINTS):
                 _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if pages == moved:
                     return
-        finally:
-            connection.close()
 
     def _look(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        with self._engine.connect() as opened:
+        with self._watched(), self._engine.connect() as opened:
             conn = opened.execution_options(**{READS: True})
             with conn.begin():
                 return verb(conn, *args, **kwargs)
@@ -163,23 +208,30 @@ class Ledger:
     def _transact(self, verb: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         for _ in range(DEADLOCK_ATTEMPTS - 1):
             try:
-                with self._engine.begin() as conn:
+                with self._watched(), self._engine.begin() as conn:
                     return verb(conn, *args, **kwargs)
             except sa.exc.OperationalError as error:
                 if getattr(error.orig, "sqlstate", None) != DEADLOCK:
                     raise
-        with self._engine.begin() as conn:
+        with self._watched(), self._engine.begin() as conn:
             return verb(conn, *args, **kwargs)
 
-    def migrate(self) -> None:
-        """Bring the database to the newest version (blocking; for the command line)."""
-        self._prepare(upgrade=True)
+    def migrate(self) -> str | None:
+        """Bring the database to the newest version (blocking; for the command line).
 
-    def _prepare(self, *, upgrade: bool) -> None:
+        Returns the version that it was at, None for an empty one.
+        """
+        return self._prepare(upgrade=True)
+
+    def _prepare(self, *, upgrade: bool) -> str | None:
         """Bring the database to the newest version, or only compare and say so."""
         if self._sqlite:
-            if self._as_it_is and not Path(self.url.database or "").is_file():
-                raise LedgerError(f"DATABASE_URL: there is no database at {self.url.database}.")
+            file = Path(self.url.database or "")
+            if self._as_it_is and not file.is_file():
+                raise LedgerError(
+                    f"DATABASE_URL: there is no database at {file.absolute()}. Run this in the "
+                    "bot's folder; if it never ran, start it once."
+                )
             _private_file(self.url.database)
         try:
             with self._engine.connect() as conn:
@@ -192,7 +244,14 @@ class Ledger:
                 self._migrate(version, upgrade=upgrade)
         except sa.exc.DBAPIError as error:
             cause = " ".join(str(error.orig).split())
-            raise LedgerError(f"DATABASE_URL cannot be opened: {cause}") from error
+            if (
+                getattr(error.orig, "sqlite_errorcode", 0) & trouble.PRIMARY
+                == sqlite3.SQLITE_CORRUPT
+            ):
+                cause += "; restore a copy, and keep the damaged file (docs/operate.md, 14)"
+            kind = LedgerAwayError if trouble.passes(error) else LedgerError
+            raise kind(f"DATABASE_URL cannot be opened: {cause}") from error
+        return version
 
     def _migrate(self, version: str | None, *, upgrade: bool) -> None:
         # Imported late: Alembic is needed once per upgrade, not in every process.
@@ -204,7 +263,8 @@ class Ledger:
                 "The database is not at this version of Easel: run 'python -m bot migrate' first."
             )
         if self._sqlite and version is not None:
-            migrate.copy_file(self.url.database, version)
+            copy = migrate.copy_file(self.url.database, version)
+            log.info("ledger.copied", copy=str(copy.absolute()), version=version)
         migrate.upgrade(self._engine)
 
 
@@ -232,7 +292,7 @@ def _url(text: str) -> sa.URL:
 
 
 def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, **QUIET)
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:
@@ -259,7 +319,8 @@ def _sqlite_engine(url: sa.URL, lock_wait_ms: int) -> sa.Engine:
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, pool_size=POSTGRES_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+    pool = {"pool_size": POSTGRES_CONNECTIONS, "max_overflow": 0, "pool_pre_ping": True}
+    return sa.create_engine(url, **pool, **QUIET)
 
 
 def _version(conn: sa.Connection) -> str | None:

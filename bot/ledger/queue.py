@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from bot.ledger import rows, verbs
 from bot.ledger.prepared import prepared
 from bot.ledger.schema import jobs, replies
+from bot.ledger.unsent import UNSENT
 from bot.model import Delivery, End, Outcome, Reply, State
 
 
@@ -162,7 +163,7 @@ class Cancelled:
 
 
 def cancel(conn: sa.Connection, reply_id: str, *, user_id: int, now: datetime) -> Cancelled | None:
-    """open -> cancelled: queued jobs settle uncounted, running ones go on and are not shown.
+    """open -> cancelled: what is unsent settles uncounted, what runs goes on and is not shown.
 
     None if there is nothing to cancel: unknown, someone else's, or finished.
     """
@@ -181,7 +182,7 @@ def cancel(conn: sa.Connection, reply_id: str, *, user_id: int, now: datetime) -
         return None
     waiting = conn.scalars(
         sa.select(jobs.c.id)
-        .where(jobs.c.reply_id == reply_id, jobs.c.state.in_([State.RECEIVED, State.QUEUED]))
+        .where(jobs.c.reply_id == reply_id, UNSENT)
         .order_by(jobs.c.id)
         .with_for_update()
     ).all()

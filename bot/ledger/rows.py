@@ -84,6 +84,7 @@ def job(row: Row) -> Job:
         unfinished=row["unfinished"],
         body=row["body"],
         first_post_at=row["first_post_at"],
+        turned_away=row["state"] == State.SUBMITTING and row["posts"] == row["turned_away"],
         attempts=row["attempts"],
         task_id=row["task_id"],
         task_status=row["task_status"],

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 # The newest migration. A test compares it with the scripts, so that a start need not load Alembic.
 HEAD = "0005"
+# Characters of a task's status: HiAPI may send any word, and PostgreSQL takes no longer one.
+STATUS_LENGTH = 32
 
 metadata = sa.MetaData(
     naming_convention={
@@ -62,7 +64,7 @@ replies = sa.Table(
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", Instant),
     sa.Column("delivered_at", Instant),
-    # The route of the last message that may have been sent, written before it was.
+    # The route by which the card may have been shown already, written before it was taken.
     sa.Column("rung", sa.String(16)),
     sa.Column("rung_at", Instant),
     # The reply whose button asked for this one.
@@ -106,6 +108,7 @@ jobs = sa.Table(
     sa.Column("turn", sa.BigInteger, nullable=False, default=0),
     sa.Column("due_at", Instant, nullable=False),
     sa.Column("body", sa.LargeBinary),
+    # NULL again for what has ended and was turned away at every POST.
     sa.Column("first_post_at", Instant),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     # POSTs that were begun, and those of them of which HiAPI said that they made no task.
@@ -114,7 +117,7 @@ jobs = sa.Table(
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", Instant),
     sa.Column("task_id", sa.String(100), unique=True),
-    sa.Column("task_status", sa.String(32)),
+    sa.Column("task_status", sa.String(STATUS_LENGTH)),
     sa.Column("submitted_at", Instant),
     sa.Column("settled_at", Instant),
     sa.Column("outcome", sa.JSON),

@@ -20,6 +20,7 @@ from bot.ledger import budgets, refusals, rows, schema
 from bot.ledger.dialects import INSERTS
 from bot.ledger.prepared import prepared
 from bot.ledger.schema import facts, jobs, replies
+from bot.ledger.unsent import ANY_AGE, TOO_OLD, UNSENT, Oldest
 from bot.model import ARROWS, Delivery, End, Job, Outcome, Reference, Reply, State
 from bot.pauses import NEVER, Pause
 
@@ -143,13 +144,16 @@ def claim_queued(
     now: datetime,
     lease: timedelta,
     running_limit: int = NO_LIMIT,
+    oldest: Oldest = ANY_AGE,
 ) -> Job | None:
     """Lease the next job to submit: a POST to repeat before a new one, then people in turn.
 
-    Whoever has `running_limit` jobs under way is passed over until one of them ends.
+    Whoever has `running_limit` jobs under way is passed over until one of them ends; what was
+    turned away and is older than `oldest` is left to `ending.expire`.
     """
     leased = {"now": now, "lease_owner": worker, "lease_until": now + lease}
-    found = conn.execute(_CLAIM, {"running_limit": running_limit, **leased}).mappings()
+    values = {"running_limit": running_limit, **leased, **oldest.values}
+    found = conn.execute(_CLAIM, values).mappings()
     row = found.one_or_none()
     return None if row is None else rows.job(row)
 
@@ -187,7 +191,7 @@ _AT_LIMIT = (
     .group_by(_HELD.c.user_id)
     .having(sa.func.count() + _running(_HELD.c.user_id) >= _LIMIT)
 )
-_AGAIN = _next(State.SUBMITTING)
+_AGAIN = _next(State.SUBMITTING).where(sa.not_(sa.and_(UNSENT, TOO_OLD)))
 _FAIR = _next(State.QUEUED).where(
     _running(jobs.c.user_id) < _LIMIT, jobs.c.user_id.not_in(_AT_LIMIT)
 )
@@ -197,6 +201,7 @@ _CLAIM = prepared(
         jobs.c.id == sa.func.coalesce(_AGAIN.scalar_subquery(), _FAIR.scalar_subquery()),
         jobs.c.state.in_([State.SUBMITTING, State.QUEUED]),
     )
+    .values(posts=jobs.c.posts + sa.case((jobs.c.state == State.SUBMITTING, 1), else_=0))
     .returning(jobs)
 )
 
@@ -204,7 +209,7 @@ _CLAIM = prepared(
 def freeze(conn: sa.Connection, job_id: str, *, worker: str, body: bytes, now: datetime) -> bool:
     """queued -> submitting: from here on these bytes, and no others, are this job's request."""
     guards = {"this": job_id, "before": State.QUEUED, "worker": worker}
-    frozen = {"state": State.SUBMITTING, "body": body, "first_post_at": now}
+    frozen = {"state": State.SUBMITTING, "body": body, "first_post_at": now, "posts": 1}
     return bool(conn.execute(_MINE, {**guards, **frozen}).rowcount)
 
 
@@ -216,13 +221,16 @@ def begin(
     lease: timedelta,
     body: Callable[[Job], bytes | None],
     running_limit: int = NO_LIMIT,
+    oldest: Oldest = ANY_AGE,
 ) -> Job | None:
     """Claim the next job to submit and freeze its request with it: one transaction, not two.
 
     `body` makes the request of a queued job and must be a pure function of it; for None the job
     stays queued under the lease.
     """
-    job = claim_queued(conn, worker=worker, now=now, lease=lease, running_limit=running_limit)
+    job = claim_queued(
+        conn, worker=worker, now=now, lease=lease, running_limit=running_limit, oldest=oldest
+    )
     if job is None or job.state is not State.QUEUED:
         return job
     request = body(job)
@@ -254,7 +262,8 @@ def note_status(conn: sa.Connection, statuses: dict[str, str]) -> int:
     """Remember the stage of running tasks (job id -> status) for their cards."""
     changed = 0
     for job_id, status in sorted(statuses.items()):  # in one order: two of these never deadlock
-        values = {"this": job_id, "before": State.SUBMITTED, "task_status": status}
+        fitting = status[: schema.STATUS_LENGTH]
+        values = {"this": job_id, "before": State.SUBMITTED, "task_status": fitting}
         changed += conn.execute(_JOB, values).rowcount
     return changed
 
@@ -264,10 +273,10 @@ def settle(
 ) -> str | None:
     """Any live state -> settled. Returns the reply's id if that moved, None if it was settled.
 
-    What ends before its first POST, or without a picture, is given back to every account; an
-    attempt is given back where the picture came, or where it was not the person's nor the
-    service's fault that it did not. What nobody knows the end of stays charged. What was refused
-    for its content counts towards a `pause` of its person.
+    What ends unsent, or without a picture, is given back to every account; an attempt is given
+    back where the picture came, or where it was not the person's nor the service's fault that it
+    did not. What nobody knows the end of stays charged. What was refused for its content counts
+    towards a `pause` of its person.
     """
     values = {"this": job_id, "outcome": outcome.dump(), "settled_at": now}
     row = conn.execute(_SETTLE, {**values, **_UNLEASED}).one_or_none()
@@ -311,45 +320,16 @@ _SETTLE = prepared(
         jobs.c.id == _THIS,
         jobs.c.state.in_([state for state, after in ARROWS.items() if State.SETTLED in after]),
     )
-    .values(state=State.SETTLED)
+    # Whatever has ended with this time may be billed. A callback has brought a task beforehand.
+    .values(
+        state=State.SETTLED,
+        first_post_at=sa.case(
+            (sa.and_(UNSENT, jobs.c.task_id.is_(None)), sa.null()), else_=jobs.c.first_post_at
+        ),
+    )
     .returning(jobs.c.reply_id, jobs.c.created_at, jobs.c.first_post_at, jobs.c.price)
 )
 _ONE_LESS = _REPLY.values(unsettled=replies.c.unsettled - 1).returning(*_WHOSE)
-
-
-def expire_queued(conn: sa.Connection, *, before: datetime, now: datetime) -> list[str]:
-    """queued -> settled (expired): waiting since before this time, never sent. Returns replies."""
-    # All jobs are locked before the first one moves, so that this waits for nobody halfway.
-    old = conn.scalars(
-        sa.select(jobs.c.id)
-        .where(jobs.c.state == State.QUEUED, jobs.c.created_at < before)
-        .with_for_update(skip_locked=True)
-    ).all()
-    outcome = Outcome(end=End.EXPIRED, code=Code.EXPIRED)
-    settled = (settle(conn, job_id, outcome=outcome, now=now) for job_id in old)
-    return [reply_id for reply_id in settled if reply_id is not None]
-
-
-def live(conn: sa.Connection) -> list[Job]:
-    """Every job with a task that has no outcome yet: what the in-memory index is rebuilt from."""
-    query = sa.select(jobs).where(jobs.c.state == State.SUBMITTED).order_by(jobs.c.submitted_at)
-    found = conn.execute(query).mappings()
-    return [rows.job(row) for row in found]
-
-
-def durations(conn: sa.Connection, *, model: str, limit: int = 50) -> list[timedelta]:
-    """How long this model's last pictures took, from the task's name to its outcome."""
-    recent = (
-        sa.select(jobs.c.submitted_at, jobs.c.settled_at)
-        .where(
-            jobs.c.model == model,
-            jobs.c.submitted_at.is_not(None),
-            jobs.c.outcome["end"].as_string() == End.PICTURES,
-        )
-        .order_by(jobs.c.settled_at.desc())
-        .limit(limit)
-    )
-    return [row.settled_at - row.submitted_at for row in conn.execute(recent)]
 
 
 def reply_of(conn: sa.Connection, reply_id: str) -> Reply | None:

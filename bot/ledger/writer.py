@@ -41,8 +41,10 @@ RECOVERABLE = frozenset(
 class Writer:
     """Runs what is asked for in the order of asking. One event loop asks; `close` ends it."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, failed: Callable[[BaseException], object]) -> None:
+        """`failed` is told of every error, by the thread."""
         self._engine = engine
+        self._failed = failed
         self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
         self._thread.start()
@@ -66,7 +68,7 @@ class Writer:
             database = conn.connection.driver_connection
             assert isinstance(database, sqlite3.Connection)  # noqa: S101 - the engine's driver
             database.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
-            transactions = _Transactions(conn, database)
+            transactions = _Transactions(conn, database, failed=self._failed)
             while True:
                 batch = [self._waiting.get()]
                 with contextlib.suppress(queue.Empty):
@@ -103,7 +105,11 @@ class _Call:
 
 
 class _RolledBackError(Exception):
-    """One verb's failure ended the whole transaction."""
+    """One verb's failure, `error`, ended the whole transaction."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class _Transactions:
@@ -112,9 +118,16 @@ class _Transactions:
     Raises its errors all the same, for that is what callers expect of a ledger.
     """
 
-    def __init__(self, conn: sa.Connection, database: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        conn: sa.Connection,
+        database: sqlite3.Connection,
+        *,
+        failed: Callable[[BaseException], object],
+    ) -> None:
         self._conn = prepared.Connection(conn, database)
         self._database = database
+        self._failed = failed
         self._lasting: bool | None = None
 
     def run(self, calls: list[_Call]) -> None:
@@ -126,10 +139,12 @@ class _Transactions:
         while pending:
             try:
                 self._attempt(pending)
-            except _RolledBackError:
+            except _RolledBackError as rolled:
+                self._failed(rolled.error)
                 pending = [call for call in pending if call.error is None]
             except BaseException as error:  # noqa: BLE001 - whoever asked must hear of it
                 # Locked, read-only, no room for the commit: true of all of them.
+                self._failed(error)
                 for call in pending:
                     call.error = call.error or error
                 return
@@ -147,7 +162,7 @@ class _Transactions:
                     call.result = call.verb(self._conn, *call.args, **call.kwargs)
                 except BaseException as error:
                     call.error = error
-                    raise _RolledBackError from error
+                    raise _RolledBackError(error) from error
             database.execute("COMMIT")
         except BaseException as error:
             if database.in_transaction:

@@ -13,6 +13,7 @@ It owns no state and no SQL; it never connects to Discord's gateway.
     reach.py          PUBLIC_URL: does it lead here, and do callbacks come through
     listener.py       a listener of the doctor's own, where no bot is running
     trial.py          one real task and its callback
+    alarming.py       alarms that stand, and whether one would arrive
     storage.py        database, migrations, disk
     findings.py       what a check says
     tables.py         findings, jobs and blocks as tables

@@ -18,10 +18,12 @@ REASON_LIMIT = 200  # characters
 HOURS_LIMIT = 24 * 365
 
 User = Annotated[
-    int | None, typer.Option("--user", min=1, max=2**63 - 1, help="A person's Discord id.")
+    int | None,
+    typer.Option("--user", min=1, max=opening.LARGEST_ID, help="A person's Discord id."),
 ]
 Server = Annotated[
-    int | None, typer.Option("--server", min=1, max=2**63 - 1, help="A server's Discord id.")
+    int | None,
+    typer.Option("--server", min=1, max=opening.LARGEST_ID, help="A server's Discord id."),
 ]
 
 
@@ -44,15 +46,24 @@ def block(
     """Let a person, or a whole server, ask for nothing more; moderators cannot lift that."""
     guild_id, user_id = _whom(user, server)
     now = clock.system()
+    until = None if hours is None else now + timedelta(hours=hours)
+    given = reason.strip()
     opening.run(
         servers.block,
         guild_id=guild_id,
         user_id=user_id,
-        reason=reason.strip()[:REASON_LIMIT],
+        reason=given[:REASON_LIMIT],
         now=now,
-        until=None if hours is None else now + timedelta(hours=hours),
+        until=until,
     )
-    typer.echo("Blocked from the next request on. What is under way already is still made.")
+    who = tables.who(guild_id, user_id)
+    end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until you lift it"
+    typer.echo(
+        f"The {who} is blocked {end}, from the next request on. What is under way already is still "
+        "made."
+    )
+    if len(given) > REASON_LIMIT:
+        typer.echo(f"The reason was cut to {REASON_LIMIT} characters.", err=True)
 
 
 def unblock(user: User = None, server: Server = None) -> None:
@@ -63,10 +74,13 @@ def unblock(user: User = None, server: Server = None) -> None:
     typer.echo("Lifted. What a server's moderators blocked there stays blocked.")
 
 
-def blocks() -> None:
+def blocks(*, as_json: opening.AsJson = False) -> None:
     """List who may not ask by your word, or is paused after refused prompts."""
     now = clock.system()
     found = opening.run(servers.operators_blocks, now=now)
+    if as_json:
+        typer.echo(tables.blocks_json(found))
+        return
     out = tables.console()
     if not found:
         out.print("Nobody is blocked.")

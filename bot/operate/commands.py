@@ -4,16 +4,18 @@ It owns their options, questions and exit codes; what they do stands in the modu
 """
 
 import asyncio
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bot import environment, settings
+from bot import environment, settings, version
 from bot.ledger import files
 from bot.ledger.ledger import LedgerError
 from bot.ledger.privacy import ANONYMOUS
@@ -21,7 +23,12 @@ from bot.operate import barring, configuration, desk, opening, people, tables
 
 ENV_FILE = Path(".env")
 
-User = Annotated[int, typer.Option("--user", min=ANONYMOUS + 1, help="The person's Discord id.")]
+User = Annotated[
+    int,
+    typer.Option(
+        "--user", min=ANONYMOUS + 1, max=opening.LARGEST_ID, help="The person's Discord id."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -40,8 +47,11 @@ def doctor(
     paid: Annotated[
         bool, typer.Option("--paid", help="Also make one real picture, which HiAPI bills.")
     ] = False,
+    alarm: Annotated[
+        bool, typer.Option("--alarm", help="Also send a test to where alarms go.")
+    ] = False,
     yes: Yes = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    as_json: opening.AsJson = False,
 ) -> None:
     """Check settings, Discord, HiAPI, PUBLIC_URL, database and disk, and say what to do.
 
@@ -64,11 +74,12 @@ def doctor(
         if paid and not yes:
             typer.confirm("One picture will be made, and HiAPI bills it. Go on?", abort=True)
         with aside.status("Examining..."):
-            found = asyncio.run(examining.examine(read, env_file=ENV_FILE, paid=paid))
+            found = asyncio.run(examining.examine(read, env_file=ENV_FILE, paid=paid, alarm=alarm))
         code = examining.status(found)
     if as_json:
         typer.echo(tables.as_json(found, secrets=secrets))
     else:
+        out.print(f"Easel {version.read()}\n", highlight=False)
         out.print(tables.examined(found, secrets=secrets))
         out.print(f"\n{tables.summary(found)}")
     raise typer.Exit(code)
@@ -83,10 +94,11 @@ def backup(
     where = opening.storage()
     source = files.sqlite_path(where.database_url)
     if source is None:
+        name = shlex.quote(urlsplit(where.database_url).path.lstrip("/") or "easel")
         opening.fail(
-            "The database is PostgreSQL: copy it with its own tool, 'pg_dump --format=custom "
-            "--file=easel.dump \"$DATABASE_URL\"'. The copy holds tokens for 15 minutes' worth of "
-            "commands: keep it as you keep .env."
+            "The database is PostgreSQL: copy it with its own tool, as its administrator: "
+            f"'pg_dump --format=custom --file=easel.dump {name}'. The copy holds tokens for 15 "
+            "minutes' worth of commands: keep it as you keep .env."
         )
     if target.is_dir():
         target /= f"easel-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.db"
@@ -113,16 +125,25 @@ def export(
 
 def erase(user: User, *, yes: Yes = False) -> None:
     """Erase a person: their requests are cancelled and blanked; only counts are left."""
-    if not yes:
-        typer.confirm(f"Erase everything of {user}? This cannot be taken back.", abort=True)
+    known = people.known(user)
+    if known is not None and not yes:
+        since = f" since {known.since:%Y-%m-%d}" if known.since else ""
+        held = f"requests{since}: {known.requests}; pictures: {known.pictures}"
+        typer.confirm(
+            f"Erase everything of {user} ({held})? This cannot be taken back.", abort=True
+        )
+    # Also where nothing is left: an erasure that was not swept is run again.
     with _progress("Erasing") as progress:
         done = people.erase(user, progress=progress)
     told = done.erased
-    typer.echo(
-        f"Erased. Replies: {told.replies}; jobs: {told.jobs}, of which under way: "
-        f"{told.cancelled}; kept files: {done.kept_files}. What stands in Discord and at HiAPI is "
-        "still there."
-    )
+    if known is None:
+        typer.echo(people.NOTHING.format(user))
+    else:
+        typer.echo(
+            f"Erased. Replies: {told.replies}; jobs: {told.jobs}, of which under way: "
+            f"{told.cancelled}; kept files: {done.kept_files}. What stands in Discord and at HiAPI "
+            "is still there."
+        )
     if done.postgres:
         typer.echo("PostgreSQL drops the old rows from its files at its next VACUUM.")
     for copy in done.copies:
@@ -138,6 +159,7 @@ def erase(user: User, *, yes: Yes = False) -> None:
 def _progress(what: str) -> Iterator[files.Progress]:
     """A bar on stderr, where that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=tables.console(stderr=True), transient=True) as bar:
+    out = tables.console(stderr=True)
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

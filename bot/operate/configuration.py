@@ -10,30 +10,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dotenv
-
-from bot.allowance import MICROS, Prices, dollars
+from bot import environment
+from bot.allowance import MICROS, Caps, Prices, dollars
 from bot.operate import findings
 from bot.operate.findings import Finding
 from bot.settings import EVERYWHERE, Settings, SettingsError
 
 NAME = "Settings"
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+ALL_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 # Shares of the requests that looking at running tasks may take.
 MUCH, TOO_MUCH = 0.5, 0.9
 HIGH_LIMIT = 100
 WEAK_LENGTH, WEAK_VARIETY = 24, 8
 ALIKE = 0.85
+CAPS = ("BOT_CAPS", "SERVER_CAPS", "MEMBER_CAPS", "OUTSIDER_CAPS")
+PRICE_ALL = (
+    "Give PRICES each of them, or set limits in pictures alone; IMAGINE_SUCCESSOR=none and "
+    "REMIX_SUCCESSOR=none take those models away."
+)
 COUNT_LIMIT = 4  # pictures of one request
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 def unreadable(error: SettingsError) -> list[Finding]:
     """One finding for each setting that is missing or wrong."""
-    fix = "Give it in the environment or in .env; .env.example has them all."
     if not error.complaints:
-        return [findings.error(NAME, str(error), fix)]
-    return [findings.error(name, f"{name} {what}.", fix) for name, what in error.complaints]
+        return [findings.error(NAME, str(error), error.fix)]
+    give = "Give it in the environment or in .env; .env.example has them all."
+    correct = "Correct it in the environment or in .env; .env.example says what it takes."
+    return [
+        findings.error(name, f"{name} {what}.", give if what == environment.MISSING else correct)
+        for name, what in error.complaints
+    ]
 
 
 def check(settings: Settings, *, env_file: Path, contained: bool | None = None) -> list[Finding]:
@@ -55,12 +64,12 @@ def _file(env_file: Path) -> Iterator[Finding]:
     if os.name == "posix" and env_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         what = f"Others on this machine may read {env_file.name}, which holds secrets."
         yield findings.warning(NAME, what, f"chmod 600 {env_file.name}")
-    known = {name.upper() for name in Settings.model_fields}
-    for name in dotenv.dotenv_values(env_file):
+    known = [name.upper() for name in Settings.model_fields]
+    for name in environment.strangers(env_file):
+        what = f"{name} in {env_file.name} is no setting of Easel, and does nothing."
         near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=ALIKE)
-        if near and name.upper() not in known:
-            what = f"{name} in {env_file.name} is no setting of Easel."
-            yield findings.warning(NAME, what, f"Did you mean {near[0]}?")
+        fix = f"Did you mean {near[0]}?" if near else ".env.example has all names; delete the line."
+        yield findings.warning(NAME, what, fix)
 
 
 def _polling(settings: Settings) -> Iterator[Finding]:
@@ -87,13 +96,35 @@ def _spending(settings: Settings) -> Iterator[Finding]:
         what = f"Every server that adds the bot may spend, {most}."
         fix = "Name your servers in ALLOWED_SERVERS, or lower BOT_CAPS."
         yield findings.warning(NAME, what, fix)
-    if (caps.day_micros or caps.month_micros) is not None and not settings.prices:
-        what = "BOT_CAPS names dollars, but PRICES says of no picture what it costs."
-        yield findings.warning(NAME, what, "Fill in PRICES: what has no price is only counted.")
+    yield from _prices(settings)
     yield from _asking(settings)
     if settings.refusals_pause_after > settings.failed_per_day:
         what = "REFUSALS_PAUSE_AFTER is never reached: FAILED_PER_DAY stops a person before."
         yield findings.warning(NAME, what, "Lower REFUSALS_PAUSE_AFTER, or raise FAILED_PER_DAY.")
+
+
+def unpriced(settings: Settings) -> str:
+    """Why a limit in dollars would not hold: what has no price counts as nothing. Empty if it
+    holds, or there is none.
+    """
+    named = [name for name in CAPS if Caps.parse(getattr(settings, name.lower())).in_dollars]
+    known = Prices.parse(settings.prices).micros
+    missing = ["@".join(each) for each in settings.catalog().made if each not in known]
+    if not named or not missing:
+        return ""
+    return f"{named[0]} names dollars, but PRICES does not say what costs {', '.join(missing)}."
+
+
+def _prices(settings: Settings) -> Iterator[Finding]:
+    """Whether every price that is needed is there, and each that is there is needed."""
+    made = settings.catalog().made
+    if missing := unpriced(settings):
+        yield findings.error(NAME, missing, PRICE_ALL)
+    for each in Prices.parse(settings.prices).micros:
+        if each not in made:
+            what = f"PRICES names {'@'.join(each)}, which nobody can ask for."
+            fix = f"There are {', '.join('@'.join(each) for each in made)}."
+            yield findings.warning(NAME, what, fix)
 
 
 def _asking(settings: Settings) -> Iterator[Finding]:
@@ -118,6 +149,10 @@ def _addresses(settings: Settings, *, contained: bool) -> Iterator[Finding]:
     if settings.public_url and settings.web_port == 0:
         what = "WEB_PORT is 0, which takes another port at each start: no proxy can know it."
         yield findings.error(NAME, what, "Give WEB_PORT the port that your proxy calls.")
+    hosts = {settings.web_host, settings.admin_host}
+    if settings.web_port == settings.admin_port != 0 and (len(hosts) == 1 or hosts & ALL_HOSTS):
+        what = f"WEB_PORT and ADMIN_PORT are both {settings.web_port}."
+        yield findings.error(NAME, what, "Give ADMIN_PORT another port, or off.")
     base = urlsplit(settings.hiapi_base_url)
     if settings.hiapi_trusted_hosts and base.hostname not in LOCAL:
         what = "HIAPI_TRUSTED_HOSTS lets pictures come from plain http and private addresses."

@@ -49,11 +49,20 @@ def listed(
     state: Annotated[
         list[State] | None, typer.Option(help="Only jobs in this state. May be repeated.")
     ] = None,
-    user: Annotated[int | None, typer.Option(help="Only jobs of this person (id).")] = None,
+    user: Annotated[
+        int | None,
+        # 0 has the jobs of everybody who was erased.
+        typer.Option(min=0, max=opening.LARGEST_ID, help="Only jobs of this person (id)."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    *,
+    as_json: opening.AsJson = False,
 ) -> None:
     """List jobs, the newest first."""
     found = opening.run(desk.listing, states=state or (), user_id=user, limit=limit)
+    if as_json:
+        typer.echo(tables.jobs_json(found))
+        return
     out = tables.console()
     if not found:
         out.print("No job is like that.")
@@ -66,11 +75,15 @@ def show(
     job: Id,
     *,
     prompt: Annotated[bool, typer.Option("--prompt", help="Show the prompt too.")] = False,
+    as_json: opening.AsJson = False,
 ) -> None:
     """Show what is known of one job."""
     entry = opening.run(desk.entry, _whole(job))
     if entry is None:
         opening.fail("There is no such job.", code=1)
+    if as_json:
+        typer.echo(tables.jobs_json([entry], prompt=prompt))
+        return
     tables.console().print(tables.job(entry, now=clock.system(), prompt=prompt))
 
 

@@ -1,6 +1,6 @@
 """Discord as this token sees it: accepted, for which application, set up how.
 
-It owns a few reads over REST with discord.py; it never connects to the gateway.
+It owns a few calls over REST with discord.py; it never connects to the gateway.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import discord
 from discord.http import Route
 
 from bot.clock import Clock
-from bot.operate import clocks, findings
+from bot.operate import alarming, clocks, findings
 from bot.operate.findings import Finding
 from bot.settings import EVERYWHERE, Settings
 
@@ -24,8 +24,8 @@ FEW_STARTS = 10
 PAGE = 200  # servers in one answer
 
 
-async def check(settings: Settings, *, clock: Clock) -> list[Finding]:
-    """Log in over REST and read what the application is."""
+async def check(settings: Settings, *, clock: Clock, alarm: bool = False) -> list[Finding]:
+    """Log in over REST and read what the application is. `alarm`: send one to ALARM_CHANNEL."""
     dated: list[tuple[str | None, datetime]] = []
 
     async def ended(
@@ -43,6 +43,7 @@ async def check(settings: Settings, *, clock: Clock) -> list[Finding]:
         application: dict[str, Any] = await client.http.request(Route("GET", "/applications/@me"))
         _, _, starts = await client.http.get_bot_gateway()
         servers = await _servers(client, settings)
+        channel = await _channel(client, settings, test=alarm)
     except discord.LoginFailure:
         fix = f"Under Bot in {PORTAL}, reset the token and copy it into DISCORD_TOKEN."
         return [findings.error(TOKEN, "Discord refuses DISCORD_TOKEN.", fix)]
@@ -61,6 +62,7 @@ async def check(settings: Settings, *, clock: Clock) -> list[Finding]:
         *_application(application, settings),
         *_starts(starts["remaining"], timedelta(milliseconds=starts["reset_after"])),
         *servers,
+        *channel,
         *clocks.check(date, before=before, after=after, by="Discord"),
     ]
 
@@ -125,3 +127,25 @@ async def _servers(client: discord.Client, settings: Settings) -> list[Finding]:
     what = f"The bot is not in {', '.join(missing)}, which ALLOWED_SERVERS names."
     fix = "Invite it with the link in the README, or correct the id."
     return [findings.warning("Servers", what, fix)]
+
+
+async def _channel(client: discord.Client, settings: Settings, *, test: bool) -> list[Finding]:
+    """Whether the bot may write in ALARM_CHANNEL: it types there, or sends a test."""
+    if settings.alarm_channel is None:
+        return []
+    name = alarming.CHANNEL
+    try:
+        if test:
+            channel = client.get_partial_messageable(settings.alarm_channel)
+            await channel.send(alarming.TEST, allowed_mentions=discord.AllowedMentions.none())
+            return [findings.ok(name, alarming.ARRIVED)]
+        # Discord takes that only of who may send there.
+        await client.http.send_typing(settings.alarm_channel)
+    except discord.NotFound:
+        what = f"Discord knows no channel {settings.alarm_channel}."
+        return [findings.error(name, what, "Copy the channel's id anew (developer mode).")]
+    except discord.Forbidden:
+        what = f"The bot may not write in {settings.alarm_channel}."
+        fix = "Give it View Channel and Send Messages there."
+        return [findings.error(name, what, fix)]
+    return [findings.ok(name, "The bot may write there; 'doctor --alarm' sends a test.")]

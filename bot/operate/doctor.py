@@ -12,6 +12,7 @@ from bot import clock as clocks
 from bot.clock import Clock
 from bot.fetch import is_public
 from bot.operate import (
+    alarming,
     configuration,
     discord_side,
     findings,
@@ -36,22 +37,25 @@ async def examine(
     *,
     env_file: Path,
     paid: bool = False,
+    alarm: bool = False,
     clock: Clock = clocks.system,
     trust: ssl.SSLContext | None = None,
     public: Callable[[str], bool] = is_public,
 ) -> list[Finding]:
     """Everything that can be said of an installation, in a fixed order.
 
-    `trust` decides which certificates are believed, `public` which addresses count as public.
+    `paid` has a picture made, `alarm` a test sent. `trust` decides which certificates are
+    believed, `public` which addresses count as public.
     """
     trust = trust or ssl.create_default_context()
     url = settings.database_url
     # Where nothing is kept, no room is needed.
     keep_folder = settings.keep_folder if settings.keep_originals_days else None
     checks: list[Check] = [
-        (discord_side.TOKEN, discord_side.check(settings, clock=clock)),
+        (discord_side.TOKEN, discord_side.check(settings, clock=clock, alarm=alarm)),
         (hiapi_side.NAME, hiapi_side.check(settings, clock=clock, trust=trust)),
         ("Network", _network(settings, clock=clock, trust=trust, public=public, paid=paid)),
+        (alarming.WEBHOOK, alarming.check(settings, trust=trust, test=alarm)),
         (
             storage.DATABASE,
             asyncio.to_thread(storage.check_database, url, seconds=DATABASE_SECONDS),
@@ -89,10 +93,12 @@ async def _network(
     public: Callable[[str], bool],
     paid: bool,
 ) -> list[Finding]:
-    """The port, PUBLIC_URL and the paid trial: all need whoever listens here."""
+    """The ports, PUBLIC_URL and the paid trial: all need whoever listens here."""
     try:
         async with listener.opened(settings, clock=clock) as ours:
             found = [await _port(settings, ours)]
+            running = ours is None and found[0].level is not Level.ERROR
+            found += await listener.check_admin(settings, running=running)
             reached = reach.check(
                 settings, clock=clock, trust=trust, public=public, running=ours is None
             )
@@ -101,12 +107,15 @@ async def _network(
                 found += await trial.check(settings, clock=clock, listener=ours)
             return found
     except WebError as error:
-        return [findings.error(listener.NAME, str(error), "Correct WEB_HOST and WEB_PORT.")]
+        refused = findings.error(listener.NAME, str(error), "Correct WEB_HOST and WEB_PORT.")
+        return [refused, *await listener.check_admin(settings, running=False)]
 
 
 async def _port(settings: Settings, ours: listener.Listener | None) -> Finding:
     if ours is None:
         return await listener.neighbour(settings)
+    if settings.web_port == 0:
+        return findings.ok(listener.NAME, "WEB_PORT is 0: each start takes a port that is free.")
     where = f"{settings.web_host}:{settings.web_port}"
     return findings.ok(listener.NAME, f"{where} is free; the bot is not running here.")
 

@@ -5,6 +5,7 @@ It owns the port while the doctor works; it never writes what a callback says.
 
 import asyncio
 import errno
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from bot.operate.findings import Finding
 from bot.settings import Settings
 from bot.web import WebError, WebServer
 
-NAME = "Web server"
+NAME, ADMIN = "Web server", "Operator's page"
 # Where to knock for a server that listens everywhere.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared, not bound
 BYTES = 64 * 1024
@@ -95,6 +96,29 @@ async def opened(settings: Settings, *, clock: Clock) -> AsyncIterator[Listener 
         await server.stop()
 
 
+async def check_admin(settings: Settings, *, running: bool) -> list[Finding]:
+    """Whether the operator's page can be had. `running`: the bot is, and so has its port."""
+    host, port = settings.admin_host, settings.admin_port
+    if not port or port == settings.web_port:
+        return []  # off, any that is free, or held by the doctor itself
+    where = f"{host}:{port}"
+    try:
+        server = await asyncio.start_server(lambda *_: None, host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            known = error.errno is not None and error.errno > 0
+            why = os.strerror(error.errno or 0) if known else error.strerror or error
+            what = f"ADMIN_HOST {host} and ADMIN_PORT {port} cannot be listened on: {why}."
+            return [findings.error(ADMIN, what, "Correct ADMIN_HOST and ADMIN_PORT.")]
+        if running:
+            return [findings.ok(ADMIN, f"{where} is taken, as it is while the bot runs.")]
+        fix = "Is Easel already running? Otherwise choose another ADMIN_PORT."
+        return [findings.error(ADMIN, f"{where} is taken.", fix)]
+    server.close()
+    await server.wait_closed()
+    return [findings.ok(ADMIN, f"{where} is free.")]
+
+
 async def neighbour(settings: Settings) -> Finding:
     """Who has the port that the doctor could not take: this bot, or something else?"""
     host = EVERYWHERE.get(settings.web_host, settings.web_host)
@@ -113,7 +137,7 @@ async def neighbour(settings: Settings) -> Finding:
         body = b""
     if wanted.encode() not in body:
         what = f"Another program, or a bot with another token, listens on {where}."
-        return findings.error(NAME, what, "Stop it, or give WEB_PORT another port.")
+        return findings.error(NAME, what, "Stop it, or choose another WEB_PORT.")
     if response.status != HTTPStatus.OK:
         what = f"The bot runs on {where} and is not ready."
         return findings.warning(NAME, what, "See its log; it may have just been started.")

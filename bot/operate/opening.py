@@ -6,7 +6,7 @@ makes or upgrades a database.
 
 import asyncio
 from collections.abc import Callable
-from typing import Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import typer
@@ -15,6 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import environment, logs, settings
 from bot.ledger.ledger import Ledger, LedgerError
 from bot.operate import tables
+
+LARGEST_ID = 2**63 - 1  # what both databases hold
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -16,8 +16,10 @@ from bot.environment import Storage
 from bot.keeper import Keeper
 from bot.ledger import files, privacy
 from bot.ledger.files import Progress
-from bot.ledger.privacy import Erased
+from bot.ledger.privacy import Erased, Summary
 from bot.operate import opening
+
+NOTHING = "Nothing is kept about {}: is the id right?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,36 @@ class Exported:
     files: int
 
 
+def known(user_id: int) -> Summary | None:
+    """How much is kept about a person; None where nothing is."""
+    if len(opening.run(privacy.records, user_id, now=clock.system())) == 1:
+        return None  # but the line that says whose they are
+    return opening.run(privacy.summary, user_id)
+
+
 def export(user_id: int, target: Path, *, progress: Progress) -> Exported:
-    """Write a zip of everything kept about a person; never over a file that is there."""
+    """Write a zip of everything kept about a person, whole or not at all; never over a file."""
     where = opening.storage()
     lines = opening.run(privacy.records, user_id, now=clock.system())
+    if len(lines) == 1:
+        opening.fail(NOTHING.format(user_id), code=1)
     kept = opening.run(privacy.files_of, user_id)
     try:
         handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        opening.fail(f"{target} is there already: choose another name.")
+        opening.fail(f"{target} is there already: choose another name.", code=1)
     except OSError as error:
-        opening.fail(f"{target} cannot be written: {error.strerror}.")
-    with os.fdopen(handle, "wb") as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr(LINES, "\n".join(lines) + "\n")
-        count = asyncio.run(_pack(packed, _keeper(where), kept, progress=progress))
+        opening.fail(f"{target} cannot be written: {error.strerror}.", code=1)
+    try:
+        with (
+            os.fdopen(handle, "wb") as out,
+            zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed,
+        ):
+            packed.writestr(LINES, "\n".join(lines) + "\n")
+            count = asyncio.run(_pack(packed, _keeper(where), kept, progress=progress))
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        opening.fail(f"{target} cannot be written: {error.strerror}.", code=1)
     return Exported(records=len(lines) - 1, files=count)
 
 

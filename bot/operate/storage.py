@@ -1,6 +1,7 @@
 """Database, migrations and disk, as they are at this moment.
 
-It owns the words for what `bot.ledger.health` finds; it never makes or changes anything.
+It owns the words for what `bot.ledger.health` finds, but for alarms (`alarming`); it never makes or
+changes anything.
 """
 
 import os
@@ -10,29 +11,35 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot import alarms
 from bot.ledger import files, health, schema
 from bot.ledger.ledger import LedgerError
-from bot.operate import findings
+from bot.operate import alarming, findings
 from bot.operate.findings import Finding
 
 DATABASE, MIGRATIONS, DISK = "Database", "Migrations", "Disk"
 LITTLE, TOO_LITTLE = 1024**3, 100 * 1024**2
+CHECK_SERVER = "See that the server runs, and correct host, port, user or password in DATABASE_URL."
+CHECK_FILE = "Let this user read and write the file; if it is damaged, restore a copy."
 MIGRATE = "Stop the bot and run 'python -m bot migrate'."
 
 
 def check_database(url: str, *, seconds: float) -> list[Finding]:
-    """Reach it, read its version, see whether it takes a write (blocking)."""
+    """Reach it, read its version and the alarms in it, see whether it takes a write (blocking)."""
     path = files.sqlite_path(url)
+    if path is not None and path.is_dir():
+        fix = f"Name a file in it: DATABASE_URL=sqlite:///{path / 'easel.db'}"
+        return [findings.error(DATABASE, f"{path} is a folder.", fix)]
     try:
-        seen = health.examine(url, seconds=seconds)
+        seen = health.examine(url, seconds=seconds, fact=alarms.FACT)
     except LedgerError as error:
         said = str(error)
-        fix = "Check DATABASE_URL, the server, and who owns the file."
-        return [findings.error(DATABASE, f"{said[:1].upper()}{said[1:]}.", fix)]
+        said = f"{said[:1].upper()}{said[1:]}{'' if said.endswith(tuple('.?!')) else '.'}"
+        return [findings.error(DATABASE, said, CHECK_SERVER if path is None else CHECK_FILE)]
     if seen is None:
         assert path is not None  # noqa: S101 - only a file can be missing
         return [_unborn(path)]
-    return [*_state(seen, path), *_version(seen)]
+    return [*_state(seen, path), *_version(seen), *alarming.standing(seen.fact)]
 
 
 def _unborn(path: Path) -> Finding:
@@ -74,7 +81,8 @@ def _version(seen: health.Health) -> Iterator[Finding]:
         what = f"It is at {seen.version}: a newer Easel wrote it."
         yield findings.error(MIGRATIONS, what, "Start that version, or restore a copy.")
     else:
-        what = f"It is at {seen.version or 'nothing'}, this Easel needs {schema.HEAD}."
+        stands = f"at {seen.version}" if seen.version else "empty"
+        what = f"It is {stands}, this Easel needs {schema.HEAD}."
         yield findings.error(MIGRATIONS, what, MIGRATE)
 
 
@@ -95,7 +103,8 @@ def check_disk(url: str, *, keep_folder: Path | None) -> list[Finding]:
 
 
 def _room(folder: Path, free: int) -> Finding:
-    what = f"{free / 1024**3:.1f} GiB free for {folder}."
+    size = f"{free / 1024**3:.1f} GiB" if free >= LITTLE else f"{free / 1024**2:.0f} MiB"
+    what = f"{size} free for {folder}."
     if free >= LITTLE:
         return findings.ok(DISK, what)
     fix = "Make room: without it nothing can be written down, and no command is taken."

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.allowance import dollars
 from bot.ledger.desk import Entry
 from bot.ledger.servers import ALL, Block
 from bot.model import State, short_id
@@ -54,11 +55,14 @@ def examined(found: Sequence[Finding], *, secrets: Collection[str]) -> Table:
 
 def as_json(found: Iterable[Finding], *, secrets: Collection[str]) -> str:
     """The same for scripts, a list of objects."""
-    told = [
+    return _json(
         {key: clean(value, secrets=secrets) for key, value in asdict(each).items()}
         for each in found
-    ]
-    return json.dumps(told, indent=2, ensure_ascii=False)
+    )
+
+
+def _json(told: Iterable[dict[str, object]]) -> str:
+    return json.dumps([*told], indent=2, ensure_ascii=False)
 
 
 def summary(found: Sequence[Finding]) -> str:
@@ -94,10 +98,27 @@ def blocks(found: Sequence[Block], *, now: datetime) -> Table:
     table.add_column("For", no_wrap=True)
     table.add_column("Why", overflow="fold")
     for each in found:
-        who = f"server {each.guild_id}" if each.user_id == ALL else f"person {each.user_id}"
-        left = age(each.until - now) if each.until else "good"
-        table.add_row(who, left, Text(clean(each.reason)))
+        left = age(each.until - now) if each.until else "until lifted"
+        table.add_row(who(each.guild_id, each.user_id), left, Text(clean(each.reason)))
     return table
+
+
+def blocks_json(found: Iterable[Block]) -> str:
+    """The same for scripts."""
+    return _json(
+        {
+            "server": str(each.guild_id) if each.user_id == ALL else None,
+            "person": None if each.user_id == ALL else str(each.user_id),
+            "until": each.until and each.until.isoformat(),
+            "reason": each.reason,
+        }
+        for each in found
+    )
+
+
+def who(guild_id: int, user_id: int) -> str:
+    """Whom a block is for."""
+    return f"server {guild_id}" if user_id == ALL else f"person {user_id}"
 
 
 def age(passed: timedelta) -> str:
@@ -120,6 +141,7 @@ def job(entry: Entry, *, now: datetime, prompt: bool) -> Table:
         "State": f"{one.state}, {age(now - one.created_at)} old",
         "Request": f"{request.kind}: {request.model}, {request.aspect_ratio}, {request.resolution}",
         "Images": len(request.references),
+        "Price": "unknown" if one.price is None else f"${dollars(one.price)}",
         "Sent first": _at(one.first_post_at),
         "Sends again": one.attempts,
         "Task": f"{one.task_id} ({one.task_status or 'not looked at'})" if one.task_id else "none",
@@ -127,7 +149,8 @@ def job(entry: Entry, *, now: datetime, prompt: bool) -> Table:
     }
     if one.outcome is not None:
         code = f", {one.outcome.code}" if one.outcome.code else ""
-        told["Outcome"] = f"{one.outcome.end}{code} {one.outcome.detail}".strip()
+        detail = f": {one.outcome.detail}" if one.outcome.detail else ""
+        told["Outcome"] = f"{one.outcome.end}{code}{detail}"
     if one.state in (State.QUEUED, State.SUBMITTING):
         told["Due"] = _at(entry.due_at)
         told["Held by"] = entry.lease_owner or "nobody"
@@ -140,6 +163,40 @@ def job(entry: Entry, *, now: datetime, prompt: bool) -> Table:
     for name, value in told.items():
         table.add_row(name, Text(clean(str(value))))
     return table
+
+
+def jobs_json(entries: Iterable[Entry], *, prompt: bool = False) -> str:
+    """Jobs for scripts. Ids are strings, for they do not fit everybody's numbers."""
+    return _json(
+        _told(each) | ({"prompt": each.job.request.prompt} if prompt else {}) for each in entries
+    )
+
+
+def _told(entry: Entry) -> dict[str, object]:
+    one, request, outcome = entry.job, entry.job.request, entry.job.outcome
+    return {
+        "job": one.id,
+        "reply": one.reply_id,
+        "person": str(one.user_id),
+        "server": None if entry.guild_id is None else str(entry.guild_id),
+        "state": one.state,
+        "delivery": entry.delivery,
+        "private": entry.private,
+        "outcome": outcome and outcome.end,
+        "code": outcome and outcome.code,
+        "detail": outcome.detail if outcome else "",
+        "trouble": entry.trouble,
+        "kind": request.kind,
+        "model": request.model,
+        "aspect_ratio": request.aspect_ratio,
+        "resolution": request.resolution,
+        "images": len(request.references),
+        "price": None if one.price is None else dollars(one.price),
+        "task": one.task_id,
+        "created_at": one.created_at.isoformat(),
+        "first_post_at": one.first_post_at and one.first_post_at.isoformat(),
+        "settled_at": one.settled_at and one.settled_at.isoformat(),
+    }
 
 
 def _at(moment: datetime | None) -> str:

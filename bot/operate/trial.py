@@ -9,7 +9,6 @@ import time
 import hiapi
 
 from bot import model
-from bot.catalog import Catalog
 from bot.clock import Clock
 from bot.hiapi import verdict, wire
 from bot.hiapi.budget import Budget
@@ -75,8 +74,7 @@ async def check(
 
 
 def _body(settings: Settings, job_id: str) -> bytes:
-    catalog = Catalog.with_ids(imagine=settings.imagine_model, remix=settings.remix_model)
-    chosen = catalog.model(model.Kind.IMAGINE)
+    chosen = settings.catalog().model(model.Kind.IMAGINE)
     request = model.Request(
         kind=model.Kind.IMAGINE,
         model=chosen.id,

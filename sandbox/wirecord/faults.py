@@ -43,7 +43,10 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """The answer is real, and late; `after`: the work is done at once, only the answer waits."""
+    """The answer is real, and late; `after`: the work is done at once, only the answer waits.
+
+    Whoever hangs up meanwhile has asked all the same: the work is done when its time comes.
+    """
 
     seconds: float
     after: bool = False

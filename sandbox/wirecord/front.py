@@ -121,9 +121,9 @@ class Front:
         at: dict[str, str],
         fault: faults.Fault | None,
     ) -> wire.Answer:
-        if isinstance(fault, faults.Slow) and not fault.after:
-            await asyncio.sleep(fault.seconds)
+        late = fault.seconds if isinstance(fault, faults.Slow) and not fault.after else 0.0
         if request.path.startswith(CDN):
+            await asyncio.sleep(late)
             return self._cdn.serve(request.path.removeprefix(CDN), request.query_string)
         headers: dict[str, str] = {}
         refused: wire.Answer | None = NO_ROUTE
@@ -136,6 +136,8 @@ class Front:
                 headers, refused = self.limit.enter(route.bucket, major, counted=route.own)
         try:
             body = await self._body(request, wanted=refused is None)
+            # All of it is here: who hangs up now does not keep it from being carried out.
+            await asyncio.sleep(late)
             if refused is not None or route is None:
                 plain = refused or NO_ROUTE
             else:

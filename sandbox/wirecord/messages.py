@@ -241,6 +241,13 @@ class Messages:
         payload = body.payload
         if any(upload.size > limit for upload in body.files):
             raise wire.too_large()
+        if body.files and not message.channel.files:
+            text = "File uploads have been limited for this guild. Please try again later."
+            raise wire.RefusedError(403, code=400001, message=text)
+        forbidden = message.channel.forbids
+        if forbidden is not None and forbidden in str(payload):
+            text = "Message was blocked by automatic moderation"
+            raise wire.RefusedError(400, code=200000, message=text)
         flags = _flags(message, payload)
         v2 = bool(flags & components.V2_FLAG)
         content = str(payload["content"] or "") if "content" in payload else message.content

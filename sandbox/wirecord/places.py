@@ -35,6 +35,9 @@ class Channel:
     guild_id: int | None = None
     recipient: int | None = None  # of a DM; a "private" one without is a group
     present: bool = True  # whether the bot itself is there
+    history: bool = True  # whether the bot may read what was said there
+    files: bool = True  # whether Discord takes any for this server
+    forbids: str | None = None  # what AutoMod lets into no message here
 
     def view(self) -> dict[str, Any]:
         """The channel object of an interaction or of the channel's route."""

@@ -255,7 +255,9 @@ class Rest:
 
     def _history(self, call: Call) -> wire.Answer:
         channel = self._places.reachable(call.number("channel"))
-        found = [m for m in self._store.all(channel.id) if not m.ephemeral]
+        # Without Read Message History this is no refusal (documentation, "Get Channel Messages").
+        said = self._store.all(channel.id) if channel.history else []
+        found = [m for m in said if not m.ephemeral]
         for name in ("before", "after", "around"):
             mark = int(call.asked(name) or 0)
             if mark and name != "around":
@@ -265,7 +267,10 @@ class Rest:
         return wire.answer([self._store.view(message) for message in reversed(chosen)])
 
     def _look(self, call: Call) -> wire.Answer:
-        return wire.answer(self._store.view(self._public(call)))
+        message = self._public(call)
+        if not message.channel.history:
+            raise wire.RefusedError(403, code=50013, message="Missing Permissions")
+        return wire.answer(self._store.view(message))
 
     def _edit(self, call: Call) -> wire.Answer:
         message = self._public(call)

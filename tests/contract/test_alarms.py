@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from bot.alarms import FACT, QUIET, REST, RETRY, UNTOLD, WORDS_OF, Alarm, Alarms
 from bot.ledger import verbs
@@ -79,6 +80,10 @@ BEGIN_AND_END = {
         ("reply.undeliverable", {"reply": "r", "cause": "no permission"}),
         ("reply.delivered", {}),
     ),
+    Alarm.LEDGER_UNWRITABLE: (
+        ("ledger.failing", {"cause": "database or disk is full"}),
+        ("ledger.well", {}),
+    ),
 }
 
 
@@ -122,6 +127,15 @@ async def test_a_restart_says_nothing_twice_and_still_knows_when_it_is_over(
     after.listen(*end)
     await after.step()
     assert operator.told == [(alarm, True), (alarm, False)]
+
+
+async def test_it_stands_out_in_the_log_where_nobody_else_is_told(make):
+    alarms = await make(senders=[])
+    with structlog.testing.capture_logs() as told:
+        alarms.listen("submitter.halted", HALT)
+        alarms.listen("job.submitted", {})
+    levels = [(line["log_level"], line["event"]) for line in told]
+    assert levels == [("warning", "alarm.raised"), ("info", "alarm.over")]
 
 
 async def test_what_was_raised_but_not_said_before_a_stop_is_said_after_it(make, operator):

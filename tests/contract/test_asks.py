@@ -39,6 +39,19 @@ async def confirm(ledger, reply):
     assert moved == len(reply.jobs)
 
 
+async def test_an_error_carries_no_word_of_a_prompt_into_the_log(ledger):
+    def twice(conn, reply):
+        row = {"name": "a", "value": reply.jobs[0].request.prompt}
+        for _ in range(2):
+            conn.execute(sa.insert(schema.facts), row)
+
+    reply = build.reply()
+    with pytest.raises(sa.exc.IntegrityError) as raised:
+        await ledger.run(twice, reply)
+    assert "INSERT INTO facts" in str(raised.value), "what was tried is told"
+    assert reply.jobs[0].request.prompt not in str(raised.value)
+
+
 def press(pressed, *, after=0.0, by=None, **changes):
     """What a press of the button of a reply asks for, so many seconds later."""
     reply = build.reply(now=NOW + after * SECOND, **changes)

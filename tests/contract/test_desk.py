@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.ledger import asks, deliveries, desk, privacy, queue, verbs
+from bot.ledger import asks, deliveries, desk, ending, privacy, queue, verbs
 from bot.ledger.desk import GivenUp, Requeued
 from bot.model import Delivery, End, State
 from tests import build
@@ -164,6 +164,27 @@ async def test_giving_up_what_was_sent_keeps_it_counted(ledger, task_id):
     assert late is None
     claimed = await ledger.run(deliveries.claim_reply, worker="ada", now=NOW, lease=LEASE)
     assert claimed.jobs[0].outcome.end is End.UNKNOWN
+
+
+async def test_giving_up_what_was_turned_away_uncounts_it(ledger):
+    reply = await queued(ledger)
+    job = reply.jobs[0].id
+    await ledger.run(verbs.claim_queued, worker="ada", now=NOW, lease=LEASE)
+    await ledger.run(verbs.freeze, job, worker="ada", body=b"{}", now=NOW)
+    await ledger.run(ending.turned_away, job, worker="ada", due_at=NOW, now=NOW)
+    assert await give_up(ledger, reply) is GivenUp.UNCOUNTED
+    assert await counted(ledger) == 0
+
+
+async def test_giving_up_what_is_sent_again_after_it_was_turned_away_keeps_it_counted(ledger):
+    reply = await queued(ledger)
+    job = reply.jobs[0].id
+    await ledger.run(verbs.claim_queued, worker="ada", now=NOW, lease=LEASE)
+    await ledger.run(verbs.freeze, job, worker="ada", body=b"{}", now=NOW)
+    await ledger.run(ending.turned_away, job, worker="ada", due_at=NOW, now=NOW)
+    await ledger.run(verbs.claim_queued, worker="bea", now=NOW, lease=LEASE)
+    assert await give_up(ledger, reply) is GivenUp.UNKNOWN
+    assert await counted(ledger) == 1
 
 
 async def test_a_sender_that_holds_a_job_which_is_given_up_sends_nothing(ledger):

@@ -5,6 +5,7 @@ Times are handed in and moved by hand; races are real, run by `asyncio.gather` o
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from bot import model
 from bot.allowance import Account, Full
 from bot.errors import Code
-from bot.ledger import asks, budgets, deliveries, queue, schema, verbs
+from bot.ledger import asks, budgets, deliveries, ending, queue, schema, verbs, watching
+from bot.ledger.unsent import Oldest
 from bot.model import ARROWS, Delivery, End, State
 from tests import build
 
@@ -124,7 +126,7 @@ class TestArrows:
         "submitted": lambda job: (verbs.submitted, job.id, {"task_id": "task-2", "now": NOW}),
         "note_status": lambda job: (verbs.note_status, {job.id: "running"}, {}),
         "settle": lambda job: (verbs.settle, job.id, {"outcome": build.failure(), "now": NOW}),
-        "expire_queued": lambda _: (verbs.expire_queued, None, {"before": NOW + LEASE, "now": NOW}),
+        "expire": lambda _: (ending.expire, None, {"oldest": Oldest(NOW + LEASE), "now": NOW}),
     }
     MOVES = {  # noqa: RUF012 - as above
         ("confirm", State.RECEIVED): State.QUEUED,
@@ -138,7 +140,7 @@ class TestArrows:
         ("settle", State.QUEUED): State.SETTLED,
         ("settle", State.SUBMITTING): State.SETTLED,
         ("settle", State.SUBMITTED): State.SETTLED,
-        ("expire_queued", State.QUEUED): State.SETTLED,
+        ("expire", State.QUEUED): State.SETTLED,
     }
 
     @pytest.mark.parametrize("state", State)
@@ -731,6 +733,20 @@ class TestReplies:
         assert (row["delivered_at"], row["trouble"]) == (NOW + SECOND, "403 in the channel")
         assert await claim_reply(ledger, now=NOW + 9 * LEASE) is None
 
+    async def test_a_postponed_reply_may_have_its_attempts_left(self, ledger):
+        reply = await ready(ledger)
+        for attempts in (None, None, 1, None):
+            await claim_reply(ledger)
+            await ledger.run(
+                deliveries.postpone,
+                reply.id,
+                worker="ada",
+                due_at=NOW,
+                trouble="503",
+                attempts=attempts,
+            )
+        assert (await ledger.run(verbs.reply_of, reply.id)).attempts == 2
+
     async def test_a_rung_is_remembered(self, ledger):
         reply = await ready(ledger)
         assert not (await claim_reply(ledger)).rung
@@ -740,7 +756,7 @@ class TestReplies:
         kept = await ledger.run(verbs.reply_of, reply.id)
         assert (kept.rung, kept.rung_at) == (model.Rung.CHANNEL, NOW + SECOND)
 
-    async def test_only_an_unfinished_open_reply_becomes_a_note(self, ledger):
+    async def test_only_an_open_reply_that_waits_becomes_a_note(self, ledger):
         unfinished = await queued(ledger)
         assert await ledger.run(deliveries.note, unfinished.id)
         assert (await ledger.run(verbs.reply_of, unfinished.id)).noted
@@ -750,6 +766,28 @@ class TestReplies:
             assert not await ledger.run(deliveries.note, reply.id)
             assert not (await ledger.run(verbs.reply_of, reply.id)).noted
         assert not await ledger.run(deliveries.note, "nothing")
+
+    async def test_a_finished_reply_becomes_a_note_only_between_two_attempts(self, ledger):
+        reply = await ready(ledger, present=False, token_expires_at=NOW + SECOND)
+
+        async def due():
+            found = await ledger.run(deliveries.due_for_note, now=NOW, before=NOW + SECOND)
+            return [each.id for each in found]
+
+        assert await due() == []
+        await claim_reply(ledger)
+        assert await due() == []
+        assert not await ledger.run(deliveries.note, reply.id)
+        await ledger.run(deliveries.postpone, reply.id, worker="ada", due_at=NOW, trouble="503")
+        assert await due() == [reply.id]
+        assert await ledger.run(deliveries.note, reply.id)
+        assert (await claim_reply(ledger)).noted
+        assert await due() == []
+        # Where its picture may stand already a note would cover it.
+        rung = model.Rung.EDIT
+        await ledger.run(deliveries.step_on, reply.id, worker="ada", rung=rung, now=NOW)
+        await ledger.run(deliveries.postpone, reply.id, worker="ada", due_at=NOW, trouble="503")
+        assert await due() == []
 
     async def test_due_for_a_note_is_what_only_a_dying_token_reaches(self, ledger):
         async def waiting(**changes):
@@ -874,9 +912,9 @@ class TestSweeps:
         old = await queued(ledger, count=2)
         young = await queued(ledger, now=NOW + SECOND)
         later = NOW + LEASE
-        expire = {"before": NOW + SECOND, "now": later}
-        assert await ledger.run(verbs.expire_queued, **expire) == [old.id, old.id]
-        assert await ledger.run(verbs.expire_queued, **expire) == []
+        expire = {"oldest": Oldest(asked=NOW + SECOND), "now": later}
+        assert await ledger.run(ending.expire, **expire) == [old.id, old.id]
+        assert await ledger.run(ending.expire, **expire) == []
         expired = await ledger.run(verbs.reply_of, old.id)
         assert {job.outcome for job in expired.jobs} == {
             model.Outcome(end=End.EXPIRED, code=Code.EXPIRED)
@@ -888,12 +926,12 @@ class TestSweeps:
     async def test_expiry_and_cancelling_at_once_settle_each_job_once(self, ledger):
         for _ in range(5):
             jobs = [(await queued(ledger, user_id=user)).jobs[0] for user in range(8)]
-            before = NOW + LEASE
+            oldest = Oldest(asked=NOW + LEASE)
             expired, *cancelled = await asyncio.gather(
-                ledger.run(verbs.expire_queued, before=before, now=before),
+                ledger.run(ending.expire, oldest=oldest, now=NOW + LEASE),
                 *(settle(ledger, job.id) for job in reversed(jobs)),
             )
-            again = await ledger.run(verbs.expire_queued, before=before, now=before)
+            again = await ledger.run(ending.expire, oldest=oldest, now=NOW + LEASE)
             assert sorted(expired + again + [each for each in cancelled if each]) == sorted(
                 job.reply_id for job in jobs
             )
@@ -901,20 +939,22 @@ class TestSweeps:
 
     async def test_live_jobs_are_those_with_a_task_and_no_outcome(self, ledger):
         running = await job_in(ledger, State.SUBMITTED)
-        (found,) = await ledger.run(verbs.live)
-        assert (found.id, found.task_id) == (running.id, "task-1")
+        (found,) = await ledger.run(watching.live)
+        assert (found.job_id, found.task_id) == (running.id, "task-1")
         await settle(ledger, running.id)
         await queued(ledger)
-        assert await ledger.run(verbs.live) == []
+        assert await ledger.run(watching.live) == []
 
     async def test_durations_are_those_of_this_models_last_pictures(self, ledger):
-        async def took(seconds, *, outcome, model_id="fast", task=True):
+        async def took(seconds, *, outcome, model_id="fast", task=True, dated=True):
             reply = await queued(ledger, asks=build.request(model=model_id))
             if task:
                 await claim(ledger)
                 await freeze(ledger, reply.jobs[0].id)
                 await ledger.run(verbs.submitted, reply.jobs[0].id, task_id=reply.id, now=NOW)
-            now = NOW + seconds * SECOND
+            # Found late, which is nothing to learn from.
+            now = NOW + (seconds + 60) * SECOND
+            outcome = replace(outcome, seconds=seconds if outcome.pictures and dated else None)
             await settle(ledger, reply.jobs[0].id, outcome=outcome, now=now)
 
         await took(10, outcome=build.pictures())
@@ -924,10 +964,11 @@ class TestSweeps:
         await took(1, outcome=build.failure())
         await took(86_400, outcome=build.failure(Code.LOST, end=End.UNKNOWN))
         await took(2, outcome=build.failure(end=End.CANCELLED), task=False)
-        durations = await ledger.run(verbs.durations, model="fast")
+        await took(3, outcome=build.pictures(), dated=False)
+        durations = await ledger.run(watching.durations, model="fast")
         assert durations == [30 * SECOND, 20 * SECOND, 10 * SECOND]
-        assert await ledger.run(verbs.durations, model="fast", limit=2) == durations[:2]
-        assert await ledger.run(verbs.durations, model="never used") == []
+        assert await ledger.run(watching.durations, model="fast", limit=2) == durations[:2]
+        assert await ledger.run(watching.durations, model="never used") == []
 
     async def test_a_status_is_kept_for_running_tasks(self, ledger):
         job = await job_in(ledger, State.SUBMITTED)
@@ -935,3 +976,9 @@ class TestSweeps:
         statuses = {job.id: "handling", waiting.jobs[0].id: "handling", "nothing": "handling"}
         assert await ledger.run(verbs.note_status, statuses) == 1
         assert (await ledger.run(verbs.job_of, job.id)).task_status == "handling"
+
+    async def test_a_status_longer_than_its_column_is_cut(self, ledger):
+        job = await job_in(ledger, State.SUBMITTED)
+        status = "waiting_for_a_human_to_have_a_look"
+        assert await ledger.run(verbs.note_status, {job.id: status}) == 1
+        assert (await ledger.run(verbs.job_of, job.id)).task_status == status[:32]

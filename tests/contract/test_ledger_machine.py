@@ -21,8 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.allowance import Full
 from bot.errors import Code
-from bot.ledger import asks, deliveries, schema, verbs
+from bot.ledger import asks, deliveries, ending, queue, schema, verbs
 from bot.ledger.ledger import Ledger
+from bot.ledger.unsent import Oldest
 from bot.model import ARROWS, Delivery, End, Outcome, State
 from tests import build
 
@@ -77,6 +78,14 @@ class Job(Leased):
     task: str | None = None
     status: str | None = None
     outcome: Outcome | None = None
+    first_post_at: datetime | None = None
+    posts: int = 0
+    turned_away: int = 0
+
+    @property
+    def unsent(self):
+        """HiAPI made no task of it, and may not be about to."""
+        return self.task is None and self.posts == self.turned_away
 
     def counts(self):
         """BOT_CAPS counts what may yet be billed or was."""
@@ -84,7 +93,7 @@ class Job(Leased):
             return False
         if self.state is not State.SETTLED:
             return True
-        return self.body is not None and self.outcome.end not in (End.FAILED, End.REFUSED)
+        return not self.unsent and self.outcome.end not in (End.FAILED, End.REFUSED)
 
 
 @dataclasses.dataclass
@@ -174,6 +183,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def settled(self, job, outcome):
         job.state, job.outcome = State.SETTLED, outcome
+        if job.unsent:
+            job.first_post_at = None
         job.release()
         self.replies[job.reply_id].due_at = self.now
 
@@ -242,6 +253,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if got is None:
             return None
         self.jobs[got.id].owner, self.jobs[got.id].until = worker, self.now + LEASE
+        self.jobs[got.id].posts += got.state is State.SUBMITTING
         return self.jobs[got.id]
 
     @precondition(lambda self: self.jobs)
@@ -257,6 +269,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert moved == (job.state is State.QUEUED and job.owner == worker)
         if moved:
             job.state, job.body = State.SUBMITTING, body
+            job.first_post_at, job.posts = self.now, 1
 
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, worker=callers, delay=seconds)
@@ -269,6 +282,44 @@ class LedgerMachine(RuleBasedStateMachine):
         if moved:
             job.due_at, job.attempts = due_at, job.attempts + 1
             job.release()
+
+    @precondition(lambda self: self.jobs)
+    @rule(pick=picks, worker=callers, delay=seconds)
+    def turn_away(self, pick, worker, delay):
+        job = self.job(pick, State.SUBMITTING)
+        self.turn_away_as(job, job.caller(worker), self.now + delay)
+
+    def turn_away_as(self, job, worker, due_at):
+        """What was taken back meanwhile ends with it, if no other POST may have made a task."""
+        again = {"worker": worker, "due_at": due_at, "now": self.now}
+        ended = self.run(ending.turned_away, job.id, **again)
+        if job.state is State.SUBMITTING and job.owner == worker:
+            job.due_at, job.attempts = due_at, job.attempts + 1
+            job.turned_away += 1
+            job.release()
+            if self.replies[job.reply_id].delivery is Delivery.CANCELLED and job.unsent:
+                self.settled(job, Outcome(end=End.CANCELLED))
+                assert ended == job.reply_id
+                return
+        assert ended is None
+
+    @precondition(lambda self: self.asked)
+    @rule(pick=picks)
+    def cancel(self, pick):
+        asked = self.asked[pick % len(self.asked)]
+        reply, jobs = self.replies[asked.id], self.jobs_of(asked.id)
+        user_id = asked.target.user_id
+        got = self.run(queue.cancel, asked.id, user_id=user_id, now=self.now)
+        going = any(job.state is not State.SETTLED for job in jobs)
+        assert (got is not None) == (reply.delivery is Delivery.OPEN and going)
+        if got is None:
+            return
+        reply.delivery, reply.token_until = Delivery.CANCELLED, None
+        waiting = [job for job in jobs if job.state in LIVE and job.unsent]
+        for job in waiting:
+            self.settled(job, Outcome(end=End.CANCELLED))
+        assert got.taken_back == len(waiting)
+        assert got.begun == sum(not job.unsent for job in jobs)
 
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, number=st.integers(1, 12))
@@ -334,9 +385,11 @@ class LedgerMachine(RuleBasedStateMachine):
         due = [
             job
             for job in self.jobs.values()
-            if job.state is State.QUEUED and self._created(job) < before
+            if job.state in (State.QUEUED, State.SUBMITTING)
+            and job.unsent
+            and self._created(job) < before
         ]
-        expired = self.run(verbs.expire_queued, before=before, now=self.now)
+        expired = self.run(ending.expire, oldest=Oldest(asked=before), now=self.now)
         assert sorted(expired) == sorted(job.reply_id for job in due)
         for job in due:
             self.settled(job, Outcome(end=End.EXPIRED, code=Code.EXPIRED))
@@ -468,14 +521,16 @@ class LedgerMachine(RuleBasedStateMachine):
             self.confirm(self.asked[-1].id)
 
     @precondition(lambda self: any(job.state in SENT for job in self.jobs.values()))
-    @rule(worker=workers, steps=st.lists(st.integers(1, 3), min_size=1, max_size=4))
+    @rule(worker=workers, steps=st.lists(st.integers(1, 4), min_size=1, max_size=4))
     def send(self, worker, steps):
         for step in steps:
             job = self.claim(worker)
             if job is not None and step > 1 and job.state is State.QUEUED:
                 self.freeze_for(job, worker)
-            if job is not None and step > 2:
+            if job is not None and step == 3:
                 self.submit_as(job, f"task-{job.id}")
+            if job is not None and step > 3:
+                self.turn_away_as(job, worker, self.now)
 
     @precondition(lambda self: any(job.state in SENT for job in self.jobs.values()))
     @rule(pick=picks, outcome=outcomes, worker=workers, closed=st.booleans(), delivery=closings)
@@ -504,6 +559,11 @@ class LedgerMachine(RuleBasedStateMachine):
             assert row["outcome"] == (job.outcome and job.outcome.dump())
             assert (row["lease_owner"], row["lease_until"]) == (job.owner, job.until)
             assert (row["due_at"], row["attempts"]) == (job.due_at, job.attempts)
+            assert (row["posts"], row["turned_away"]) == (job.posts, job.turned_away)
+            assert row["first_post_at"] == job.first_post_at
+            # Whoever may be sending it holds its lease, or died: it is not taken for unsent.
+            if job.state is State.SUBMITTING and job.owner:
+                assert not job.unsent
         assert {row["id"] for row in found["replies"]} == set(self.replies)
         for row in found["replies"]:
             reply = self.replies[row["id"]]

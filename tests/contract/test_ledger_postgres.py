@@ -3,14 +3,15 @@
 import asyncio
 import threading
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from bot.ledger import ledger as ledger_module
-from bot.ledger import schema, verbs
-from bot.ledger.ledger import Ledger, LedgerError
+from bot.ledger import schema, trouble, verbs
+from bot.ledger.ledger import Ledger, LedgerAwayError, LedgerError
 
 
 @pytest.fixture
@@ -58,6 +59,42 @@ async def test_a_server_that_does_not_answer_is_one_sentence():
     sentence = await refusal("postgresql://easel:secret@127.0.0.1:1/easel")
     assert sentence.startswith("DATABASE_URL cannot be opened: connection failed")
     assert "secret" not in sentence
+
+
+async def test_what_passes_by_itself_is_told_from_what_somebody_must_change(empty_postgres):
+    url = sa.make_url(empty_postgres)
+    with pytest.raises(LedgerAwayError):
+        await asyncio.to_thread(Ledger("postgresql://easel:x@127.0.0.1:1/easel").migrate)
+    with psycopg.connect(empty_postgres, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {url.database} CONNECTION LIMIT 0")
+        admin.execute("CREATE ROLE guest LOGIN PASSWORD 'right'")
+        try:
+            crowded = url.set(username="guest", password="right")
+            with pytest.raises(LedgerAwayError, match="too many connections"):
+                Ledger(crowded.render_as_string(hide_password=False)).migrate()
+        finally:
+            admin.execute("DROP ROLE guest")
+            admin.execute(f"ALTER DATABASE {url.database} CONNECTION LIMIT -1")
+    for wrong in (url.set(username="nobody"), url.set(database="nowhere")):
+        with pytest.raises(LedgerError, match="does not exist") as caught:
+            Ledger(wrong.render_as_string(hide_password=False)).migrate()
+        assert type(caught.value) is LedgerError
+
+
+@pytest.mark.parametrize(
+    ("words", "away"),
+    [
+        ("FATAL:  the database system is starting up", True),
+        ("FATAL:  sorry, too many clients already", True),
+        ("could not translate host name", True),
+        ('FATAL:  password authentication failed for user "easel"', False),
+        ("fe_sendauth: no password supplied", False),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', False),
+    ],
+)
+def test_the_words_of_a_failed_connection_tell_whether_it_may_heal(words, away):
+    error = sa.exc.OperationalError(None, None, psycopg.OperationalError(f"connection: {words}"))
+    assert trouble.passes(error) is away
     with pytest.raises(LedgerError, match="DATABASE_URL cannot be opened"):
         Ledger("postgresql://easel:secret@127.0.0.1:1/easel").migrate()
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ledger import asks, deliveries, files, hearing, privacy, schema, servers, verbs
+from bot.ledger import asks, deliveries, ending, files, hearing, privacy, schema, servers, verbs
 from bot.model import Delivery, End, Outcome, Picture, Reference, State
 from tests import build
 
@@ -154,6 +154,16 @@ async def test_late_answers_bring_nothing_back(ledger):
     assert await ledger.run(verbs.claim_queued, worker="ada", now=NOW + LEASE, lease=LEASE) is None
     assert await ledger.run(deliveries.claim_reply, worker="b", now=NOW, lease=LEASE) is None
     assert await ledger.run(everything) == before
+
+
+async def test_what_was_turned_away_is_erased_uncounted_and_never_sent_again(ledger):
+    reply = await submitting(ledger, asked())
+    job = reply.jobs[0].id
+    again = {"worker": "ada", "due_at": NOW, "now": NOW}
+    assert await ledger.run(ending.turned_away, job, **again) is None
+    assert (await erase(ledger)).cancelled == 1
+    assert await ledger.run(build.counted) == 0
+    assert await ledger.run(verbs.claim_queued, worker="ada", now=NOW, lease=LEASE) is None
 
 
 async def test_erasing_again_or_nobody_changes_nothing(ledger):

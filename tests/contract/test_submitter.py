@@ -20,8 +20,9 @@ from bot.catalog import IMAGINE, Catalog
 from bot.errors import WORDS, Code
 from bot.hiapi.budget import Budget
 from bot.hiapi.client import Client
-from bot.ledger import asks, schema, verbs
+from bot.ledger import asks, ending, queue, schema, verbs
 from bot.ledger.ledger import Ledger
+from bot.ledger.watching import UnderWay
 from bot.model import End, Job, State
 from bot.submitter import LEASE, Submitter
 from sandbox import faults
@@ -42,12 +43,18 @@ class Desk:
     hiapi: StandIn
     client: Client
     budget: Budget
-    submitted: list[Job] = field(default_factory=list)
+    submitted: list[UnderWay] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
     held: list[Code | None] = field(default_factory=list)
     _people: itertools.count = field(default_factory=lambda: itertools.count(1))
 
-    def submitter(self, name: str = "ada", *, at_once: int = 1) -> Submitter:
+    def submitter(
+        self,
+        name: str = "ada",
+        *,
+        at_once: int = 1,
+        queue_max_age: timedelta = timedelta(hours=2),
+    ) -> Submitter:
         made = Submitter(
             ledger=self.ledger,
             client=self.client,
@@ -56,7 +63,7 @@ class Desk:
             clock=self.clock,
             worker=name,
             running_limit=1000,
-            queue_max_age=timedelta(hours=2),
+            queue_max_age=queue_max_age,
             callback_url="https://easel.example.net/hiapi/callback/{}".format,
             submitted=self.submitted.append,
             settled=self.settled.append,
@@ -124,7 +131,7 @@ async def test_a_job_becomes_a_task(desk):
     assert (found.state, found.task_id) == (State.SUBMITTED, task.task_id)
     assert found.first_post_at == found.submitted_at == START
     assert json.loads(found.body)["callback"]["url"].endswith(f"/hiapi/callback/{job_id}")
-    assert [job.id for job in desk.submitted] == [job_id]
+    assert [each.job_id for each in desk.submitted] == [job_id]
     assert await desk.submitter().step() == 0
 
 
@@ -219,7 +226,7 @@ async def test_a_job_that_is_resent_comes_before_one_that_was_never_sent(desk):
     await desk.ask()
     desk.clock.move(2)
     await submitter.step()
-    assert [job.id for job in desk.submitted] == [first]
+    assert [each.job_id for each in desk.submitted] == [first]
 
 
 # --- the account or the key is refused ------------------------------------------------------------
@@ -384,6 +391,155 @@ async def test_only_what_was_never_sent_expires_and_is_given_back(desk):
     assert await submitter.expire() == 0
 
 
+# --- turned away ----------------------------------------------------------------------------------
+
+TURNED_AWAY = {
+    "401": faults.unauthorized(),
+    "402": faults.out_of_quota(),
+    "403": faults.forbidden(),
+    "429": faults.rate_limited(),
+    "503": faults.unavailable(),
+}
+UNCERTAIN = {
+    "500": faults.status(500),
+    "a proxy's 503": faults.html(code=503),
+    "no answer": faults.Drop(),
+    "no task id": faults.no_task_id(after=False),
+}
+
+
+async def turned_away(desk, *answers, submitter=None):
+    """A job whose first POSTs were answered so, a minute apart."""
+    job_id = await desk.ask()
+    submitter = submitter or desk.submitter()
+    for answer in answers:
+        planted = desk.hiapi.fault(answer, on="create")
+        assert await submitter.step() == 1
+        planted.lift()
+        desk.clock.move(61)
+    assert (await desk.job(job_id)).state is State.SUBMITTING
+    return job_id
+
+
+async def cancel(desk, job_id):
+    job = await desk.job(job_id)
+    return await desk.ledger.run(queue.cancel, job.reply_id, user_id=job.user_id, now=desk.clock())
+
+
+@pytest.mark.parametrize("answer", TURNED_AWAY.values(), ids=TURNED_AWAY)
+async def test_what_was_turned_away_is_taken_back_like_what_was_never_sent(desk, answer):
+    job_id = await turned_away(desk, answer, answer)
+    cancelled = await cancel(desk, job_id)
+    assert (cancelled.taken_back, cancelled.begun) == (1, 0)
+    assert await desk.counted() == 0
+    desk.clock.move(HOUR)
+    assert await desk.submitter().step() == 0
+    assert desk.sent == 2
+    assert desk.hiapi.tasks.bills == []
+
+
+@pytest.mark.parametrize("answer", UNCERTAIN.values(), ids=UNCERTAIN)
+async def test_what_may_have_been_made_counts_though_it_was_turned_away_later(desk, answer):
+    job_id = await turned_away(desk, faults.unavailable(), answer, faults.unavailable())
+    cancelled = await cancel(desk, job_id)
+    assert (cancelled.taken_back, cancelled.begun) == (0, 1)
+    assert await desk.counted() == 1
+    assert await desk.submitter().step() == 1
+    assert (await desk.job(job_id)).state is State.SUBMITTED
+
+
+async def test_a_job_whose_sender_died_counts_though_it_was_turned_away_before(desk):
+    job_id = await turned_away(desk, faults.unavailable())
+    async with hung(desk) as sending:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        cancelled = await cancel(desk, job_id)
+    assert (cancelled.taken_back, cancelled.begun) == (0, 1)
+    assert await desk.counted() == 1
+
+
+@pytest.mark.parametrize("answer", TURNED_AWAY.values(), ids=TURNED_AWAY)
+async def test_what_is_taken_back_during_its_post_and_turned_away_is_not_sent_again(desk, answer):
+    job_id = await desk.ask()
+    send = desk.client.create
+
+    async def taken_back(body, *, key):
+        assert (await cancel(desk, job_id)).begun == 1
+        return await send(body, key=key)
+
+    desk.client.create = taken_back
+    desk.hiapi.fault(answer, on="create")
+    assert await desk.submitter().step() == 1
+    found = await desk.job(job_id)
+    assert (found.state, found.outcome.end) == (State.SETTLED, End.CANCELLED)
+    assert desk.settled == [found.reply_id]
+    assert await desk.counted() == 0
+    desk.clock.move(HOUR)
+    assert await desk.submitter().step() == 0
+    assert desk.sent == 1
+
+
+async def test_a_cancel_and_an_answer_that_come_at_once_leave_nothing_to_send(desk):
+    for _ in range(20):
+        job_id = await desk.ask()
+        job = await desk.ledger.run(
+            verbs.begin,
+            worker="ada",
+            now=desk.clock(),
+            lease=LEASE,
+            body=lambda _: b"{}",
+        )
+        now = desk.clock()
+        again = {"worker": "ada", "due_at": now, "now": now}
+        await asyncio.gather(
+            desk.ledger.run(ending.turned_away, job.id, **again), cancel(desk, job_id)
+        )
+        assert (await desk.job(job_id)).outcome.end is End.CANCELLED
+        assert await desk.counted() == 0
+
+
+async def test_a_cancel_and_a_claim_that_come_at_once_agree(desk):
+    for _ in range(20):
+        job_id = await turned_away(desk, faults.unavailable())
+        claimed, cancelled = await asyncio.gather(
+            desk.ledger.run(verbs.claim_queued, worker="ada", now=desk.clock(), lease=LEASE),
+            cancel(desk, job_id),
+        )
+        assert cancelled.begun == (claimed is not None)
+        assert await desk.counted() == cancelled.begun
+        await desk.ledger.run(verbs.settle, job_id, outcome=build.failure(), now=desk.clock())
+
+
+@pytest.mark.parametrize("answer", TURNED_AWAY.values(), ids=TURNED_AWAY)
+async def test_what_was_only_turned_away_expires_with_the_queue_and_is_given_back(desk, answer):
+    """Also where a submitter comes before the sweep."""
+    job_id = await turned_away(desk, answer)
+    neighbour = await desk.ask()
+    desk.clock.move(2 * HOUR + 1)
+    submitter = desk.submitter()
+    assert await submitter.step() == 1, "the neighbour, for the queue is swept job by job"
+    assert desk.sent == 1
+    assert await submitter.expire() == 1
+    for each in (job_id, neighbour):
+        found = await desk.job(each)
+        assert (found.outcome.end, found.outcome.code) == (End.EXPIRED, Code.EXPIRED)
+    assert await desk.counted() == 0
+    assert sorted(desk.settled) == sorted(
+        [(await desk.job(each)).reply_id for each in (job_id, neighbour)]
+    )
+
+
+async def test_what_was_only_turned_away_is_not_lost_with_its_key(desk):
+    submitter = desk.submitter(queue_max_age=timedelta(days=7))
+    job_id = await turned_away(desk, faults.out_of_quota(), submitter=submitter)
+    desk.clock.move(23 * HOUR)
+    assert await submitter.step() == 0
+    assert await submitter.expire() == 1
+    assert (await desk.job(job_id)).outcome.end is End.EXPIRED
+    assert desk.sent == 1
+    assert await desk.counted() == 0
+
+
 # --- several submitters ---------------------------------------------------------------------------
 
 
@@ -406,13 +562,13 @@ async def test_two_submitters_share_the_queue_and_make_each_task_once(desk):
 @asynccontextmanager
 async def hung(desk) -> AsyncIterator[asyncio.Task]:
     """Ada sends the only job and hears nothing for as long as the block runs."""
-    answer = asyncio.Event()
+    answer, before = asyncio.Event(), desk.sent
     desk.hiapi.fault(faults.Pause(answer), on="create")
     sending = asyncio.create_task(desk.submitter("ada").step())
-    await until(lambda: desk.sent)
+    await until(lambda: desk.sent > before)
     yield sending
     answer.set()
-    await sending
+    await asyncio.gather(sending, return_exceptions=sending.cancelled())
 
 
 async def test_a_job_under_way_is_left_to_its_sender(desk):
@@ -481,7 +637,7 @@ async def test_what_was_claimed_ahead_is_sent_once_and_first(desk):
     assert await desk.submitter("bo").step() == 1  # the third, for nobody was free to have it
     with capture_logs() as logs:
         assert [await submitter.step() for _ in range(3)] == [1, 1, 0]
-    assert [job.id for job in desk.submitted] == [jobs[2], *jobs[:2]]
+    assert [each.job_id for each in desk.submitted] == [jobs[2], *jobs[:2]]
     assert sum(entry["event"] == "job.submitting" for entry in logs) == 2
     assert len(desk.hiapi.tasks.bills) == 3
 
@@ -520,7 +676,7 @@ async def test_what_a_halt_overtook_is_sent_as_soon_as_the_halt_is_over(desk):
     await ahead
     desk.clock.move(60)
     assert [await submitter.step() for _ in range(3)] == [1, 1, 0]
-    assert {job.id for job in desk.submitted} == {refused, waiting}
+    assert {each.job_id for each in desk.submitted} == {refused, waiting}
     assert submitter.held_by is None
 
 
@@ -534,7 +690,7 @@ async def test_a_claim_whose_verb_failed_costs_nobody_a_round(desk):
     for _ in range(8):
         submitter._claims.put(desk.ledger.ask(fail), at=desk.clock())
     assert await submitter.step() == 1
-    assert [job.id for job in desk.submitted] == [job_id]
+    assert [each.job_id for each in desk.submitted] == [job_id]
 
 
 async def test_a_ledger_that_fails_ends_no_halt_and_begins_none(desk):

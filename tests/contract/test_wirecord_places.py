@@ -143,6 +143,18 @@ async def test_no_direct_message_reaches_who_shares_no_server(pair):
     await direct.send("now it does")
 
 
+async def test_a_channel_whose_past_may_not_be_read_looks_empty(pair):
+    asked = await pair.ask(deferred)
+    channel = pair.bot.get_partial_messageable(asked.channel.id)
+    message = channel.get_partial_message(asked.message.id)
+    assert [each.id async for each in channel.history()] == [message.id]
+    asked.channel.history = False
+    assert [each async for each in channel.history()] == []
+    assert await refusal(message.fetch()) == (403, 50013)
+    await message.edit(content="still its own")
+    assert asked.message.text == "still its own"
+
+
 @pytest.mark.parametrize("locale", [str(locale) for locale in discord.Locale])
 async def test_every_locale_of_discord_arrives(pair, locale):
     await pair.ask(deferred, locale=locale)

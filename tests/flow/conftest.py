@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot import delivery, messenger
+from bot import messenger, pickup
 from bot.ledger.ledger import Ledger
 from sandbox import painter
 from sandbox import world as worlds
@@ -41,7 +41,7 @@ def open_studio(tmp_path, clock, monkeypatch, empty_ledger) -> Open:
     shutil.copy(empty_ledger, tmp_path / "demo.db")
     # The pauses between attempts are the bot's only real waiting.
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
+    monkeypatch.setattr(pickup, "PAUSES", (0.0, 0.001, 0.001))
     # Small pictures: painting is most of what a test costs.
     monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
 

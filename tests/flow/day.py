@@ -22,7 +22,7 @@ from typing import Any
 
 import discord
 
-from bot import delivery, messenger
+from bot import messenger, pickup
 from sandbox import faults, painter
 from sandbox import world as worlds
 from tests import lines
@@ -142,7 +142,7 @@ class Day:
         ]
         for route, chance, what in WEATHER:
             self.studio.hiapi.fault(what, on=route, chance=chance)
-        self.studio.hiapi.fault(faults.unavailable(), on="create", times=10**6, match=DOOMED)
+        self.studio.hiapi.fault(faults.Drop(), on="create", times=10**6, match=DOOMED)
 
     def _plan(self) -> list[tuple[datetime, Person, str, dict[str, Any]]]:
         """Requests in bursts over the day, one of them over midnight; few people ask for most."""
@@ -412,14 +412,14 @@ def _has(message: Any, label: str) -> bool:
 @contextmanager
 def hurried() -> Iterator[None]:
     """Small pictures and no real pauses, as in every flow test."""
-    before = messenger.FIRST_PAUSE, delivery.FETCH_PAUSES, painter.LONG_EDGE
+    before = messenger.FIRST_PAUSE, pickup.PAUSES, painter.LONG_EDGE
     messenger.FIRST_PAUSE = 0.001
-    delivery.FETCH_PAUSES = (0.0, 0.001, 0.001)
+    pickup.PAUSES = (0.0, 0.001, 0.001)
     painter.LONG_EDGE = {"1K": 48, "2K": 64}
     try:
         yield
     finally:
-        messenger.FIRST_PAUSE, delivery.FETCH_PAUSES, painter.LONG_EDGE = before
+        messenger.FIRST_PAUSE, pickup.PAUSES, painter.LONG_EDGE = before
 
 
 @asynccontextmanager

@@ -128,6 +128,24 @@ async def test_two_that_run_are_said_in_the_plural(studio):
     assert words in studio.shown(result).text
 
 
+@pytest.mark.parametrize(
+    "answer", [faults.out_of_quota(), faults.unavailable()], ids=["402", "503"]
+)
+async def test_what_hiapi_turned_away_is_taken_back_without_a_trace(studio, answer):
+    """It waits for a better moment; nobody buys it for somebody who went."""
+    studio.hiapi.fault(answer, on="create")
+    result = await studio.imagine("a red fox")
+    await studio.submit()
+    assert await studio.states() == ["submitting"]
+    await progress(studio)
+    await cancel(studio, result)
+    assert NOTHING_MADE in studio.shown(result).text
+    assert await studio.counted() == 0
+    studio.clock.move(61)
+    await stays_cancelled(studio, result)
+    assert studio.hiapi.tasks.requests["create"] == 1
+
+
 class Verb:
     """Holds up one verb of the ledger, before or after it has done its work."""
 
@@ -171,6 +189,23 @@ async def test_a_cancel_just_after_the_request_is_frozen_counts(studio, monkeypa
     assert ONE_COUNTS in studio.shown(result).text
     assert len(studio.hiapi.tasks.bills) == await studio.counted() == 1
     await stays_cancelled(studio, result)
+
+
+async def test_what_is_turned_away_after_the_cancel_is_bought_for_nobody(studio, monkeypatch):
+    result = await asked(studio)
+    studio.hiapi.fault(faults.unavailable(), on="create")
+    beginning = Verb(studio, monkeypatch, verbs.begin, after=True)
+    sending = asyncio.create_task(studio.app.submitter.step())
+    await beginning.reached.wait()
+    await cancel(studio, result)
+    beginning.let_go.set()
+    await sending
+    studio.clock.move(61)
+    await stays_cancelled(studio, result)
+    assert await studio.states() == ["settled"]
+    assert studio.hiapi.tasks.requests["create"] == 1
+    assert studio.hiapi.tasks.bills == []
+    assert await studio.counted() == 0
 
 
 async def test_a_cancel_while_the_request_is_under_way_counts(studio):

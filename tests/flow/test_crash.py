@@ -283,11 +283,15 @@ for moment in ("before:withdraw", "after:withdraw"):
 async def a_late_edit_does_not_cover_the_picture(scene):
     """Discord carries out the edit of a waiting card only when the picture is there."""
     first = await scene.start()
-    slow = scene.discord.fault(discord_faults.Slow(6.0), on=ORIGINAL)
+    slow = scene.discord.fault(discord_faults.Slow(11.0), on=ORIGINAL)
     asked = await scene.imagine()
     await eventually(lambda: slow.fired)
-    await scene.delivered()
+    await asked.until(lambda: scene.pictured(asked))
+    # The stray edit covers it, and is covered in turn.
     await asked.until(lambda: asked.message.written == 2)
+    assert not scene.pictured(asked)
+    await asked.until(lambda: asked.message.written == 3, seconds=30.0)
+    await scene.delivered()
     assert scene.pictured(asked)
     await first.stop()
 
@@ -355,6 +359,7 @@ async def between_a_note_and_its_button(scene):
     assert shows(asked) == []
     third = await scene.start(ahead=14 * MINUTE)
     await asked.until(lambda: bool(shows(asked)), seconds=15)
+    await eventually(lambda: scene.replies[0]["note_stands"])
     await third.kill()
     done.set()
     await scene.start(ahead=16 * MINUTE)

@@ -136,7 +136,7 @@ async def test_what_may_not_be_edited_is_posted_with_a_nonce(studio):
     assert post.json["enforce_nonce"] is True
     assert post.json["allowed_mentions"] == {"parse": []}
     assert await studio.deliver() == 0
-    assert len(studio.messages()) == 2
+    assert len(studio.messages()) == 1
 
 
 async def test_where_nothing_may_be_posted_the_person_is_told_directly(studio):
@@ -189,15 +189,47 @@ async def test_discord_out_of_order_for_a_while(studio, status):
     await delivered_once(studio, result)
 
 
+async def passing(studio, *, hours: float) -> int:
+    """So much time passes, and the bot tries whenever it is due; how often it did."""
+    tried = 0
+    for _ in range(int(hours * 30)):
+        tried += await studio.deliver()
+        studio.clock.move(120)
+    return tried
+
+
+async def test_discord_out_of_order_for_hours(studio):
+    result = await settled(studio)
+    studio.env.inject_error("PATCH", "*", status=503, times=None)
+    with capture_logs() as logs:
+        assert 10 <= await passing(studio, hours=0.4) <= 14
+        assert await passing(studio, hours=20) <= 120
+    assert (await studio.reply(result)).delivery == "open"
+    # Who runs the bot is told early, and once.
+    errors = [entry["event"] for entry in logs if entry["log_level"] == "error"]
+    assert errors == ["reply.held_up"]
+    studio.env.backend.faults.clear()
+    assert await passing(studio, hours=0.4) == 1
+    await delivered_once(studio, result)
+
+
 async def test_discord_out_of_order_for_good(studio):
     result = await settled(studio)
     studio.env.inject_error("PATCH", "*", status=503, times=None)
-    for _ in range(20):
-        await studio.deliver()
-        studio.clock.move(120)
+    await passing(studio, hours=23)
+    assert (await studio.reply(result)).delivery == "open"
+    await passing(studio, hours=5)
     reply = await studio.reply(result)
     assert reply.delivery == "undeliverable"
-    assert reply.attempts == 12
+    assert reply.jobs[0].outcome.pictures
+
+
+async def test_a_private_card_is_not_tried_for_longer_than_its_token_lives(studio):
+    result = await settled(studio, private=True)
+    studio.env.inject_error("*", "*", status=503, times=None)
+    assert await passing(studio, hours=1) == 12
+    reply = await studio.reply(result)
+    assert (reply.delivery, reply.attempts) == ("undeliverable", 12)
     assert reply.jobs[0].outcome.pictures
 
 

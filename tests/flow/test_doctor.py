@@ -3,8 +3,9 @@
 import asyncio
 import json
 import os
+import socket
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from email.utils import formatdate
 from time import time
 
@@ -12,8 +13,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot import clock
-from bot.operate import discord_side, doctor, hiapi_side, listener, reach, trial
+from bot import clock, version
+from bot.operate import alarming, discord_side, doctor, hiapi_side, listener, reach, trial
 from bot.operate.findings import Level
 from bot.settings import Settings
 from sandbox import painter
@@ -21,6 +22,7 @@ from sandbox.hiapi import StandIn
 from sandbox.wirecord import launch, server
 from tests.flow import fronts
 from tests.flow.process import ROOT, free_port
+from tests.flow.test_alarms import webhook
 
 SECRET = "a-signing-key-that-nobody-guesses-0123456789"
 PASSWORD = "hunter-two-hunter-two"
@@ -51,6 +53,7 @@ def settings(**changes):
         "hiapi_api_key": "sk-sandbox",
         "allowed_servers": {"*"},
         "web_port": free_port(),
+        "admin_port": None,
         "hiapi_webhook_secret": SECRET,
     }
     return Settings(**needed | changes)
@@ -208,6 +211,66 @@ async def test_a_server_that_the_bot_is_not_in(discord):
         assert found["Servers"].level is Level.OK
 
 
+# Alarms -------------------------------------------------------------------------------------
+
+
+async def alarmed(certificate, *, test=False, **changes):
+    return rows(await alarming.check(settings(**changes), trust=certificate.trusted, test=test))
+
+
+async def test_alarms_that_are_sent_nowhere_are_a_warning(certificate):
+    found = await alarmed(certificate)
+    assert (found["Alarms"].level, "sent nowhere" in found["Alarms"].what) == (Level.WARNING, True)
+    assert await alarmed(certificate, alarm_channel=12345) == {}
+
+
+async def test_a_webhook_is_reached_without_a_word_and_takes_a_test(certificate):
+    async with webhook() as (address, came):
+        found = await alarmed(certificate, alarm_webhook=address)
+        assert (found["ALARM_WEBHOOK"].level, came) == (Level.OK, [])
+        found = await alarmed(certificate, alarm_webhook=address, test=True)
+        assert found["ALARM_WEBHOOK"].level is Level.OK
+        assert [body["content"] for body in came] == [alarming.TEST]
+    async with webhook(status=404) as (address, _):
+        found = await alarmed(certificate, alarm_webhook=address, test=True)
+        assert found["ALARM_WEBHOOK"].level is Level.ERROR
+
+
+@pytest.mark.parametrize("test", [False, True])
+@pytest.mark.parametrize(
+    "address",
+    ["https://nosuch.invalid/very-secret-token", f"https://localhost:{free_port()}/very-secret"],
+)
+async def test_a_webhook_that_nobody_answers_is_an_error_and_still_a_secret(
+    certificate, address, test
+):
+    found = await alarmed(certificate, alarm_webhook=address, test=test)
+    assert found["ALARM_WEBHOOK"].level is Level.ERROR
+    assert not [part for part in ("nosuch", "localhost", "very") if part in str(found)]
+
+
+async def test_a_channel_for_alarms_is_there_and_can_be_written_to(discord):
+    room = discord.places.server_channel(77, guild_id=1, present=True)
+    with launch.aimed(discord.base):
+        found = await asked_discord(alarm_channel=12345)
+        assert found["ALARM_CHANNEL"].level is Level.ERROR
+        assert "knows no channel 12345" in found["ALARM_CHANNEL"].what
+        found = await asked_discord(alarm_channel=77)
+        assert (found["ALARM_CHANNEL"].level, discord.messages.all(77)) == (Level.OK, [])
+        tested = await discord_side.check(
+            settings(alarm_channel=77), clock=clock.system, alarm=True
+        )
+        assert rows(tested)["ALARM_CHANNEL"].level is Level.OK
+        [message] = discord.messages.all(77)
+        assert message.text == alarming.TEST
+        room.present = False
+        for alarm in (False, True):
+            tested = await discord_side.check(
+                settings(alarm_channel=77), clock=clock.system, alarm=alarm
+            )
+            assert "may not write" in rows(tested)["ALARM_CHANNEL"].what
+
+
 # PUBLIC_URL ---------------------------------------------------------------------------------
 
 
@@ -334,6 +397,22 @@ async def test_the_port_is_free_the_bots_or_somebody_elses(hiapi):
     assert (await listener.neighbour(other)).level is Level.ERROR
 
 
+async def test_the_operators_port_is_free_the_bots_or_somebody_elses():
+    assert await listener.check_admin(settings(), running=False) == []
+    read = settings(admin_port=free_port())
+    [found] = await listener.check_admin(read, running=False)
+    assert (found.level, "is free" in found.what) == (Level.OK, True)
+    with closing(socket.create_server(("127.0.0.1", read.admin_port))):
+        [found] = await listener.check_admin(read, running=False)
+        assert (found.level, found.fix[:28]) == (Level.ERROR, "Is Easel already running? Ot")
+        [found] = await listener.check_admin(read, running=True)
+        assert found.level is Level.OK
+    for host in ("192.0.2.1", "no-such-host.invalid"):
+        abroad = settings(admin_port=free_port(), admin_host=host, admin_password="x" * 12)
+        [found] = await listener.check_admin(abroad, running=False)
+        assert (found.level, host in found.what) == (Level.ERROR, True)
+
+
 # One real task ------------------------------------------------------------------------------
 
 
@@ -445,6 +524,7 @@ async def examined(discord, folder, *options, **changes):
         "HIAPI_API_KEY": "sk-sandbox",
         "ALLOWED_SERVERS": "*",
         "WEB_PORT": str(free_port()),
+        "ADMIN_PORT": "off",
         "NO_COLOR": "1",
         **changes,
     }
@@ -464,6 +544,7 @@ async def examined(discord, folder, *options, **changes):
 async def test_all_is_well_as_a_process(discord, hiapi, tmp_path):
     status, printed, aside = await examined(discord, tmp_path, HIAPI_BASE_URL=hiapi.base_url)
     assert status == 0, printed + aside
+    assert printed.splitlines()[0] == f"Easel {version.read()}"
     assert "0 errors" in printed
     assert "error " not in printed
     assert max(map(len, printed.splitlines())) <= 80
@@ -498,7 +579,7 @@ async def test_each_missing_setting_is_named(discord, tmp_path):
     missing = {"DISCORD_TOKEN": "", "ALLOWED_SERVERS": "", "WEB_PORT": ""}
     status, printed, _ = await examined(discord, tmp_path, **missing)
     assert status == 2
-    for name in ("DISCORD_TOKEN is missing", "ALLOWED_SERVERS is missing", "WEB_PORT input"):
+    for name in ("DISCORD_TOKEN is missing", "ALLOWED_SERVERS is missing", "WEB_PORT takes a"):
         assert name in printed
     assert "HIAPI_API_KEY" not in printed
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from bot import delivery
 from bot.errors import WORDS, Code
 from bot.model import short_id
 from sandbox import faults
@@ -78,6 +79,20 @@ async def test_a_picture_that_is_none(studio, file):
     result = await studio.imagine()
     await studio.finish()
     await failed_with(studio, result, Code.PICTURE_LOST)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_picture_too_large_to_be_fetched_is_linked(studio, monkeypatch, count):
+    # The stand-in's addresses are plain http, which no card may hold.
+    monkeypatch.setattr(delivery, "_link", lambda job: f"https://cdn.invalid/{job.slot}.png")
+    studio.hiapi.fault(faults.Flood(size=60 * 1024 * 1024, head=image()), on="file")
+    result = await studio.imagine(count=count)
+    await studio.finish()
+    card = studio.shown(result)
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert card.heading == "Your picture is too large for Discord"
+    for slot in range(count):
+        assert f"(https://cdn.invalid/{slot}.png)" in card.text
 
 
 async def test_a_picture_that_was_shown_before_is_shown_again_as_it_was_kept(studio):
@@ -235,11 +250,13 @@ async def test_an_ask_that_waits_too_long_expires_uncounted(studio):
     await studio.submit()
     assert await studio.counted() == 2
     studio.clock.move(timedelta(hours=2, seconds=1).total_seconds())
-    assert await studio.app.submitter.expire() == 1
-    assert await studio.counted() == 1
+    # One was sent and turned away, which is as good as never sent.
+    assert await studio.app.submitter.expire() == 2
+    assert await studio.counted() == 0
     await studio.deliver()
-    await failed_with(studio, second, Code.EXPIRED)
-    assert (await studio.reply(first)).jobs[0].state == "submitting"
+    for result in (first, second):
+        await failed_with(studio, result, Code.EXPIRED)
+    assert studio.hiapi.tasks.requests["create"] == 1
 
 
 async def test_a_request_whose_key_is_too_old_is_never_sent_again(studio):

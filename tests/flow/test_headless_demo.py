@@ -145,6 +145,12 @@ def test_images_without_a_prompt_are_asked_about(reference):
     assert one_sentence(said) == "--image needs --prompt."
 
 
+def test_a_file_without_a_prompt_is_asked_about():
+    status, _, said = demo("--out", "fox.png")
+    assert status == 2
+    assert one_sentence(said) == "--out needs --prompt."
+
+
 def test_an_empty_prompt_is_refused_in_the_bots_own_words(tmp_path):
     status, _, said = demo("--prompt", " ", "--out", str(tmp_path / "none.png"))
     assert status != 0

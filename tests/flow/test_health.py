@@ -1,9 +1,12 @@
 """/healthz and /readyz as a supervisor sees them."""
 
 import aiohttp
+import pytest
 
 from bot import app as apps
 from bot import web
+from bot.alarms import Alarm
+from tests import lines
 
 
 async def ask(app, path: str) -> tuple[int, dict[str, str]]:
@@ -29,6 +32,39 @@ async def test_not_ready_while_the_ledger_does_not_answer(studio):
     status, told = await ask(studio.app, "/readyz")
     assert (status, told["cause"]) == (503, "the ledger does not answer")
     assert await ask(studio.app, "/healthz") == (200, {"status": "ok"})
+
+
+@pytest.fixture
+def logging_as_in_earnest():
+    with lines.configured():
+        yield
+
+
+@pytest.mark.usefixtures("logging_as_in_earnest")
+async def test_a_full_disk_is_told_to_whoever_asks_and_is_over_by_itself(open_studio):
+    async with open_studio() as studio:
+        app, watch = studio.app, studio.app.watch
+        await watch.pulse.step()
+        await limit(app.ledger, pages=1)  # SQLite then keeps to as many as there are
+        for _ in range(40):
+            asked = await studio.imagine("a fox " * 500, private=True)
+            if not asked.deferred:
+                break
+        assert "cannot write" in studio.said(asked)
+        cause = {"status": "not ready", "cause": "the ledger cannot be written"}
+        assert await ask(app, "/readyz") == (503, cause)
+        await watch.pulse.step()
+        assert [each.alarm for each in watch.alarms.active] == [Alarm.LEDGER_UNWRITABLE]
+
+        await limit(app.ledger, pages=2**30)
+        await watch.pulse.step()
+        assert await ask(app, "/readyz") == (200, {"status": "ready"})
+        assert watch.alarms.active == ()
+
+
+async def limit(ledger, *, pages: int) -> None:
+    """Let SQLite's file grow to so many pages: what a full disk is to it."""
+    await ledger.run(lambda conn: conn.exec_driver_sql(f"PRAGMA max_page_count={pages}").fetchall())
 
 
 async def test_nothing_else_is_served(studio):

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from bot.delivery import LEASE
 from bot.ladder import NONCE_LIFE
-from bot.ledger import schema
+from bot.ledger import deliveries, schema
 from bot.model import Rung, short_id
 from tests.flow.studio import MESSAGE, ORIGINAL, eventually, painted
 
@@ -98,7 +98,7 @@ async def test_what_goes_out_carries_the_picture_and_an_enforced_nonce(studio):
     assert post.json["nonce"] == f"c{reply.id}"
     assert len(post.json["nonce"]) <= 25
     assert post.json["enforce_nonce"] is True
-    [_, posted] = studio.messages()
+    [posted] = studio.messages()
     data = studio.env.backend.cdn.get(posted.attachments[0].url)
     assert data == painted(studio.tasks[0])
 
@@ -211,7 +211,7 @@ async def test_later_it_looks_first_and_finds_its_message(studio, pause):
     assert await studio.deliver() == 1
     assert (await studio.reply(result)).delivery == "delivered"
     assert len(studio.sent("POST", CHANNEL)) == 1
-    assert len(studio.messages()) == 2
+    assert len(studio.messages()) == 1
 
 
 async def test_later_it_looks_first_and_finds_nothing_but_the_waiting_card(studio):
@@ -223,8 +223,9 @@ async def test_later_it_looks_first_and_finds_nothing_but_the_waiting_card(studi
     reply = await studio.reply(result)
     assert (reply.delivery, reply.rung_at) == ("delivered", began)
     assert len(studio.sent("POST", CHANNEL)) == 1
-    assert [message.id == waiting.id for message in studio.messages()] == [True, False]
-    assert studio.messages()[1].attachments
+    [posted] = studio.messages()
+    assert posted.id != waiting.id
+    assert posted.attachments
 
 
 async def test_where_a_waiting_card_with_its_id_stands_it_is_not_taken_for_the_picture(studio):
@@ -241,7 +242,8 @@ async def test_where_a_waiting_card_with_its_id_stands_it_is_not_taken_for_the_p
     studio.clock.move(NONCE_LIFE.total_seconds())
     await studio.deliver()
     assert (await studio.reply(result)).delivery == "delivered"
-    assert studio.messages()[1].attachments
+    [posted] = studio.messages()
+    assert posted.attachments
 
 
 async def test_where_it_may_not_look_it_does_not_send_again(studio):
@@ -292,6 +294,89 @@ async def test_the_same_for_direct_messages(studio):
     assert len(told_directly(studio)) == 1
 
 
+async def cut_off(studio, monkeypatch, result) -> None:
+    """The process dies after Discord showed the card, before that is written down."""
+    run, reached, never = studio.app.ledger.run, asyncio.Event(), asyncio.Event()
+
+    async def stop(verb, *args, **kwargs):
+        if verb is deliveries.close:
+            reached.set()
+            await never.wait()
+        return await run(verb, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.app.ledger, "run", stop)
+        dying = asyncio.create_task(studio.app.deliverer.step())
+        await eventually(reached.is_set)
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+    assert studio.shown(result).gallery
+    assert (await studio.reply(result)).delivery == "open"
+
+
+async def test_a_private_picture_that_was_shown_never_comes_as_a_direct_message_too(
+    studio, monkeypatch
+):
+    result = await settled(studio, private=True)
+    await cut_off(studio, monkeypatch, result)
+    studio.clock.move(16 * 60)
+    await studio.deliver()
+    assert told_directly(studio) == []
+    assert studio.shown(result).gallery
+    reply = await studio.reply(result)
+    assert reply.delivery == "undeliverable"
+    assert reply.jobs[0].outcome.pictures
+
+
+async def test_while_its_token_lives_a_private_picture_is_just_shown_again(studio, monkeypatch):
+    result = await settled(studio, private=True)
+    await cut_off(studio, monkeypatch, result)
+    studio.clock.move(LEASE.total_seconds() + 1)
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert studio.file(result) == painted(studio.tasks[0])
+    assert told_directly(studio) == []
+
+
+async def test_only_of_a_private_picture_it_is_written_down_that_it_is_being_shown(studio):
+    written = {}
+    for private in (True, False):
+        result = await settled(studio, private=private)
+
+        async def look(send, result=result, private=private):
+            written[private] = (await studio.reply(result)).rung
+            return await send()
+
+        studio.wire.hook("PATCH", ORIGINAL, look)
+        await studio.deliver()
+        assert (await studio.reply(result)).delivery == "delivered"
+    assert written == {True: Rung.EDIT, False: None}
+
+
+async def test_a_private_reply_is_closed_before_its_file_is_written(studio, monkeypatch):
+    result = await settled(studio, private=True)
+    keep, seen = studio.app.keeper.keep_original, []
+
+    async def look(job_id, data):
+        seen.append((await studio.reply(result)).delivery)
+        return await keep(job_id, data)
+
+    monkeypatch.setattr(studio.app.keeper, "keep_original", look)
+    await studio.deliver()
+    assert seen == ["delivered"]
+    assert await studio.app.keeper.original((await studio.reply(result)).jobs[0].id)
+
+
+async def test_a_private_picture_that_discord_never_took_comes_directly(studio):
+    result = await settled(studio, private=True)
+    studio.env.inject_error("PATCH", ORIGINAL, status=503, times=None)
+    for _ in range(9):
+        await studio.deliver()
+        studio.clock.move(120)
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert len(told_directly(studio)) == 1
+
+
 # --- cards that Discord does not take -------------------------------------------------------------
 
 
@@ -335,7 +420,7 @@ async def test_a_file_too_large_for_every_route_is_made_smaller_on_the_last(stud
     assert (await studio.reply(result)).delivery == "delivered"
     [first, second] = studio.sent("POST", CHANNEL)
     assert first.json["nonce"] == second.json["nonce"]
-    assert len(studio.messages()) == 2
+    assert len(studio.messages()) == 1
 
 
 # --- after the final card -------------------------------------------------------------------------
@@ -526,6 +611,30 @@ async def test_show_pressed_twice_shows_once(studio):
     assert (await studio.reply(result)).delivery == "delivered"
 
 
+async def test_show_pressed_while_it_is_being_shown_is_told_of_once(studio):
+    result = await private_ask(studio)
+    note = await noted(studio, result, after=13 * 60 + 31)
+    await finished_at_last(studio)
+    held, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(send):
+        held.set()
+        await let_go.wait()
+        return await send()
+
+    studio.wire.hook("PATCH", ORIGINAL, hold)
+    with capture_logs() as logs:
+        delivering = asyncio.create_task(studio.app.deliverer.step())
+        await held.wait()
+        await studio.member.click(note.message, label="Show")
+        let_go.set()
+        await delivering
+        assert (await studio.reply(result)).delivery == "open"
+        await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
+    assert [entry["event"] for entry in logs].count("reply.delivered") == 1
+
+
 async def test_show_pressed_after_all_was_shown_says_so(studio):
     result, note = await parked(studio)
     reply = await studio.reply(result)
@@ -559,11 +668,48 @@ async def test_a_second_wait_ends_in_a_second_note(studio):
     assert await studio.app.progress.note() == 0
     studio.clock.move(14 * 60 - 30)
     assert await studio.app.progress.note() == 1
-    await eventually(lambda: button(studio, result))
+    await eventually(lambda: not studio.app.progress._edits)
+    assert button(studio, result)
     studio.clock.move(120)
     await finished_at_last(studio)
     await studio.deliver()
     assert (await studio.reply(result)).delivery == "parked"
+
+
+async def test_no_picture_waits_behind_a_note_that_never_stood(studio):
+    """Discord is out of order for as long as the token could still have written it."""
+    result = await private_ask(studio)
+    await studio.submit()
+    studio.clock.move(14 * 60 - 30)
+    studio.env.inject_error("PATCH", ORIGINAL, status=503, times=None)
+    for _ in range(6):
+        await studio.app.progress.note()
+        await eventually(lambda: not studio.app.progress._edits)
+        studio.clock.move(10)
+    studio.clock.move(60)
+    await finished_at_last(studio)
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
+    [told] = told_directly(studio)
+    assert told.attachments
+
+
+async def test_a_note_that_nobody_saw_stand_is_a_failure_where_no_message_may_come(studio):
+    """Show, if it stands all the same, brings the picture; the operator hears of it."""
+    result = await private_ask(studio)
+    note = await noted(studio, result)
+    await eventually(lambda: not studio.app.progress._edits)
+    await studio.app.ledger.run(
+        lambda conn: conn.execute(sa.update(schema.replies).values(note_stands=False))
+    )
+    studio.clock.move(120)
+    await finished_at_last(studio)
+    studio.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=1)
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "undeliverable"
+    await studio.member.click(note.message, label="Show")
+    await studio.deliver()
+    assert (await studio.reply(result)).delivery == "delivered"
 
 
 async def test_show_works_after_a_restart(studio):

@@ -12,6 +12,8 @@ from bot import i18n
 from bot.intake import Intake
 from bot.translator import Translator
 from tests import catalogues
+from tests.flow.test_history import Shown
+from tests.flow.test_permissions import denied
 
 PUT = "/applications/*/commands"
 LOCALES = ["de", "es-419", "es-ES", "fr", "ja", "ko", "pt-BR", "zh-CN"]
@@ -166,6 +168,32 @@ async def test_discord_is_told_in_all_languages(studio):
     assert ratio["name_localizations"]["ja"] == "縦横比"
     assert ratio["choices"][0]["name_localizations"]["fr"] == "1:1 (par défaut)"
     assert not ratio["choices"][1].get("name_localizations")
+
+
+@pytest.mark.parametrize("locale", ["en-US", *LOCALES])
+async def test_what_people_are_told_to_type_is_called_as_discord_lists_it(studio, speak, locale):
+    listed = {
+        option["name"]: told(option, "name", locale)
+        for payload in await payloads(studio, Translator())
+        for option in payload.get("options", [])
+    }
+    speak(locale)
+    examples = Shown(await studio.member.slash(studio.channel, "help")).text
+    examples += Shown(await studio.member.slash(studio.channel, "history")).text
+    typed = [
+        (command, re.findall(r"(\w+): ", options))
+        for command, options in re.findall(r"/([a-z]+) ([^`\n]+: [^`\n]+)", examples)
+    ]
+    assert typed == [
+        ("imagine", [listed["prompt"]]),
+        ("imagine", [listed["prompt"], listed["count"]]),
+        ("remix", [listed["prompt"], listed["image1"]]),
+        ("history", [listed["text"]]),
+        ("imagine", [listed["prompt"]]),
+    ]
+    locked = denied(studio, "send_messages")
+    refused = studio.said(await studio.member.slash(locked, "imagine", prompt="a fox"))
+    assert f"{listed['private']}: True" in refused
 
 
 async def test_a_new_translation_reaches_discord(studio, monkeypatch, tmp_path):

@@ -96,7 +96,7 @@ async def test_it_is_set_in_the_panel_with_who_and_when(studio, moderator):
     assert line.startswith("**Regeln geändert**")
     assert f"<@{moderator.id}>" in line
     shown, _ = await chosen(studio, moderator)
-    assert "**Log channel**: none" in shown.text
+    assert "**Log channel**: \u2013" in shown.text
     await made(studio)
     assert await written(studio) == 0
 

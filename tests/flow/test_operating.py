@@ -6,7 +6,10 @@ They get the database's address and nothing else: no token and no key.
 import asyncio
 import json
 import os
+import re
+import resource
 import shutil
+import socket
 import sqlite3
 import sys
 import zipfile
@@ -15,6 +18,7 @@ from contextlib import closing
 import pytest
 
 from bot import clock
+from bot.ledger import schema
 from bot.ledger.ledger import Ledger
 from bot.operate import reach
 from bot.operate.findings import Level
@@ -30,8 +34,8 @@ async def scene(tmp_path, empty_ledger):
         yield opened
 
 
-async def easel(scene, *command, module=("bot",), **changes):
-    """Run a command; its status, and all that it printed."""
+async def easel(scene, *command, module=("bot",), largest=None, **changes):
+    """Run a command; its status, and all that it printed. `largest`: bytes of a file it writes."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -45,6 +49,8 @@ async def easel(scene, *command, module=("bot",), **changes):
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=largest
+        and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))),
     )
     printed, _ = await asyncio.wait_for(running.communicate(), 60)
     return running.returncode, printed.decode()
@@ -62,12 +68,24 @@ async def test_the_doctor_sees_that_the_bot_runs_and_leaves_it_alone(scene):
     port = free_port()
     await scene.start(web_port=port)
     where = {"HIAPI_BASE_URL": scene.hiapi.base_url, "WEB_PORT": str(port), "NO_COLOR": "1"}
+    where["ADMIN_PORT"] = "off"
     needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
     doctor = ("sandbox.wirecord.launch", "--base", scene.discord.base, "doctor")
     status, printed = await easel(scene, module=doctor, **where, **needed)
     told = " ".join(printed.split())
     assert (status, f"runs on 127.0.0.1:{port} and is ready" in told) == (0, True), printed
     assert "Reached, whole and writable" in told
+
+
+async def test_the_doctor_says_that_the_bot_is_halted(scene):
+    await scene.start()
+    await scene.imagine("a heron [quota]")
+    await eventually(lambda: scene.rows("SELECT value FROM facts WHERE name = 'alarms'"))
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    where = {"HIAPI_BASE_URL": scene.hiapi.base_url, "WEB_PORT": "0", "ADMIN_PORT": "off"}
+    doctor = ("sandbox.wirecord.launch", "--base", scene.discord.base, "doctor")
+    status, printed = await easel(scene, module=doctor, **where, **needed, NO_COLOR="1")
+    assert (status, "HiAPI is out of credit, since" in printed) == (1, True), printed
 
 
 async def test_the_doctor_finds_the_running_bot_behind_its_proxy(scene, tmp_path):
@@ -121,6 +139,11 @@ async def test_looking_and_helping_while_the_bot_works(scene):
     status, printed = await easel(scene, "jobs", "show", job[:6].upper())
     assert (status, "delivered" in printed) == (0, True), printed
     assert "a heron" not in printed
+    assert re.search(r"^Price +unknown *$", printed, re.MULTILINE), printed
+    for command in (("list",), ("show", job)):
+        [told] = json.loads((await easel(scene, "jobs", *command, "--json"))[1])
+        assert (told["job"], told["state"], told["outcome"]) == (job, "settled", "pictures")
+        assert "a heron" not in str(told)
     assert "a heron" in (await easel(scene, "jobs", "show", job, "--prompt"))[1]
     assert (await easel(scene, "jobs", "list", "--state", "queued"))[1] == "No job is like that.\n"
     status, printed = await easel(scene, "jobs", "requeue", job)
@@ -157,8 +180,12 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
 
     # Everything of a person, handed out and erased.
     user = str(shown.user_id)
+    status, printed = await easel(scene, "export", "--user", user, largest=40_000)
+    assert (status, "cannot be written: File too large" in printed) == (1, True), printed
+    assert not (scene.folder / f"easel-{user}.zip").exists()
     status, printed = await easel(scene, "export", "--user", user)
     assert (status, "4 records, 1 files" in printed) == (0, True), printed
+    assert (await easel(scene, "export", "--user", user))[0] == 1, "it is there already"
     with zipfile.ZipFile(scene.folder / f"easel-{user}.zip") as packed:
         assert packed.read(f"originals/{job}.png") == next(iter(kept)).read_bytes()
         lines = [json.loads(line) for line in packed.read("easel.jsonl").splitlines()]
@@ -167,6 +194,7 @@ async def test_copying_handing_out_and_erasing_while_the_bot_works(scene):
     ]
     status, printed = await easel(scene, "erase", "--user", user)
     assert (status, scene.jobs[0]["user_id"]) == (1, shown.user_id), "it asks first"
+    assert re.search(r"\(requests since \d{4}-\d\d-\d\d: 1; pictures: 1\)\?", printed), printed
     status, printed = await easel(scene, "erase", "--user", user, "--yes")
     assert (status, "Replies: 1; jobs: 1," in printed) == (0, True), printed
     assert not any(each.exists() for each in kept)
@@ -191,7 +219,8 @@ async def test_a_person_is_blocked_while_the_bot_works_and_the_block_is_lifted(s
     who = ("--user", str(shown.user_id))
     assert (await easel(scene, "blocks")) == (0, "Nobody is blocked.\n")
     status, printed = await easel(scene, "block", *who)
-    assert (status, "Blocked from the next request on." in printed) == (0, True), printed
+    assert status == 0
+    assert printed.startswith(f"The person {shown.user_id} is blocked until you lift it, from")
     said = await refused(scene)
     assert said.startswith(
         "**The people who run this bot have blocked you.**\nAsk the people who run"
@@ -202,11 +231,16 @@ async def test_a_person_is_blocked_while_the_bot_works_and_the_block_is_lifted(s
     assert (status, f"person {shown.user_id}" in printed) == (0, True), printed
 
     # A shorter word takes the place of the first one, and says why.
+    _, printed = await easel(scene, "block", *who, "--hours", "3", "--reason", "w" * 201)
+    assert re.search(r"is blocked until \d{4}-\d\d-\d\d \d\d:\d\d UTC,", printed), printed
+    assert "The reason was cut to 200 characters." in printed
     await easel(scene, "block", *who, "--hours", "3", "--reason", "too much at once")
     said = await refused(scene)
     assert said.startswith("**The people who run this bot have blocked you until <t:")
     assert said.endswith("\nReason: too much at once")
     assert "  2 h  " in (await easel(scene, "blocks"))[1]
+    [told] = json.loads((await easel(scene, "blocks", "--json"))[1])
+    assert (told["person"], told["reason"]) == (str(shown.user_id), "too much at once")
 
     status, printed = await easel(scene, "unblock", *who)
     assert (status, printed.startswith("Lifted.")) == (0, True), printed
@@ -255,6 +289,21 @@ async def test_whom_a_block_is_for_must_be_said(scene, options, part):
     assert await easel(scene, "blocks") == (0, "Nobody is blocked.\n")
 
 
+@pytest.mark.parametrize("user", ["99999999999999999999999", "-5"])
+async def test_an_id_that_is_none_is_refused_in_words(scene, user):
+    for command in (("jobs", "list"), ("export",), ("erase", "--yes")):
+        status, printed = await easel(scene, *command, "--user", user, NO_COLOR="1")
+        assert (status, "Traceback" in printed) == (2, False), printed
+        assert "Invalid value for" in printed
+
+
+async def test_nothing_is_handed_out_or_erased_of_somebody_who_is_not_known(scene):
+    said = "Nothing is kept about 7: is the id right?\n"
+    assert await easel(scene, "export", "--user", "7") == (1, said)
+    assert not (scene.folder / "easel-7.zip").exists()
+    assert await easel(scene, "erase", "--user", "7") == (0, said)
+
+
 async def test_a_stuck_job_is_given_up_and_its_card_says_so(scene):
     await scene.start()
     asked = await scene.imagine("a heron [forever]")
@@ -272,7 +321,8 @@ async def test_a_stuck_job_is_given_up_and_its_card_says_so(scene):
 
 async def test_commands_on_no_database_an_old_one_and_a_wrong_address(scene):
     status, printed = await easel(scene, "jobs", "list", DATABASE_URL="sqlite:///none.db")
-    assert (status, "there is no database" in printed) == (2, True), printed
+    assert (status, f"no database at {scene.folder / 'none.db'}." in printed) == (2, True), printed
+    assert "start it once" in printed
     assert not (scene.folder / "none.db").exists()
     with closing(sqlite3.connect(scene.database)) as conn:
         conn.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -283,14 +333,50 @@ async def test_commands_on_no_database_an_old_one_and_a_wrong_address(scene):
     status, printed = await easel(scene, "jobs", "list", DATABASE_URL=address)
     assert (status, "hunter-two" in printed, "Traceback" in printed) == (2, False, False), printed
     status, printed = await easel(scene, "backup", "copy.db", DATABASE_URL=address)
-    assert (status, "pg_dump" in printed, "hunter-two" in printed) == (2, True, False), printed
+    assert (status, "--file=easel.dump easel'" in printed) == (2, True), printed
+    assert "hunter-two" not in printed
+    assert "$" not in printed, "the shell does not know what stands in .env"
     status, printed = await easel(scene, "jobs", "list", DATABASE_URL="mysql://host/easel")
     assert (status, printed.startswith("DATABASE_URL")) == (2, True), printed
 
 
+async def test_no_bot_is_started_under_a_limit_in_dollars_that_would_not_hold(scene):
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    caps = {"BOT_CAPS": "$0.05/month", "PRICES": "gpt-image-2@1K=0.04"}
+    status, printed = await easel(scene, "run", **needed, **caps)
+    assert (status, printed.count("\n")) == (2, 1), printed
+    assert (
+        "BOT_CAPS names dollars, but PRICES does not say what costs gpt-image-2-pro@1K" in printed
+    )
+    assert "set limits in pictures" in printed
+
+
+async def test_a_name_that_is_no_setting_is_said_at_the_start(scene):
+    (scene.folder / ".env").write_text("DAILY_LIMIT=5\nEASEL_DOMAIN=easel.example\n")
+    bot = await scene.start()
+    assert [line["name"] for line in bot.said("settings.unknown")] == ["DAILY_LIMIT"]
+
+
+async def test_a_start_that_may_succeed_later_ends_with_1_and_is_tried_again(scene):
+    """deploy/easel.service starts it again after 1 and not after 2."""
+    needed = {"DISCORD_TOKEN": TOKEN, "HIAPI_API_KEY": "sk-sandbox", "ALLOWED_SERVERS": "*"}
+    address = f"postgresql://easel:hunter-two@127.0.0.1:{free_port()}/easel"
+    status, printed = await easel(scene, "run", **needed, DATABASE_URL=address)
+    assert (status, printed.count("\n")) == (1, 1), printed
+    assert "DATABASE_URL cannot be opened" in printed
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        status, printed = await easel(scene, "run", **needed, WEB_PORT=port, ADMIN_PORT="off")
+    assert (status, "cannot be listened on" in printed) == (1, True), printed
+    elsewhere = {"WEB_HOST": "no-such-host.invalid", "ADMIN_PORT": "off"}
+    status, printed = await easel(scene, "run", **needed, **elsewhere)
+    assert (status, "cannot be listened on" in printed) == (2, True), printed
+
+
 async def test_migrate_asks_for_no_token_and_no_key(scene):
-    status, printed = await easel(scene, "migrate", DATABASE_URL="sqlite:///new/easel.db")
-    assert (status, printed.splitlines()[-1]) == (0, "The database is up to date."), printed
+    for said in (f"The database was made, at {schema.HEAD}.", "The database is up to date."):
+        status, printed = await easel(scene, "migrate", DATABASE_URL="sqlite:///new/easel.db")
+        assert (status, printed.splitlines()[-1]) == (0, said), printed
     async with Ledger(f"sqlite:///{scene.folder / 'new' / 'easel.db'}", as_it_is=True):
         pass
 

@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 from simcord.actors import _visible_message
 
-from bot import delivery, dossiers, messenger
+from bot import dossiers, messenger, pickup
 from bot.ledger import files, schema
 from bot.ledger import privacy as rows
 from bot.model import Delivery, Taste
-from sandbox import painter
+from sandbox import faults, painter
 from tests.flow import abroad
 from tests.flow.abroad import FRIEND, OWNER, PLACES
 from tests.flow.studio import START, eventually, image
@@ -285,8 +285,18 @@ async def test_what_is_under_way_is_cancelled_and_its_card_says_so(studio):
     assert SECRET not in await everything(studio)
 
 
-async def test_an_erasure_while_its_picture_is_being_shown_keeps_no_file(studio):
-    await studio.imagine(SECRET)
+async def test_what_hiapi_turned_away_is_no_picture_that_was_begun(studio):
+    studio.hiapi.fault(faults.unavailable(), on="create")
+    waiting = await studio.imagine(SECRET)
+    await studio.submit()
+    await erase(studio, await privacy(studio))
+    assert "Nothing was made and nothing was counted." in studio.shown(waiting).text
+    assert await studio.counted() == 0
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_an_erasure_while_its_picture_is_being_shown_keeps_no_file(studio, private):
+    await studio.imagine(SECRET, private=private)
     await studio.settle()
     shown = await privacy(studio)
     await press(studio, shown, "Erase")
@@ -437,7 +447,7 @@ async def test_what_waits_to_be_seen_is_shown_after_a_servers_short_days(studio)
 def open_abroad(tmp_path, monkeypatch, empty_ledger):
     shutil.copy(empty_ledger, tmp_path / "demo.db")
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
+    monkeypatch.setattr(pickup, "PAUSES", (0.0, 0.001, 0.001))
     monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
     return lambda **changes: abroad.opened(tmp_path, **changes)
 

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 
+from structlog.testing import capture_logs
+
 from tests.flow.studio import ORIGINAL, eventually
 
 
@@ -152,3 +154,21 @@ async def test_a_card_grows_old_in_words(studio):
     await studio.look()
     await step(studio)
     assert "This takes far longer than usual." in studio.shown(result).text
+
+
+async def test_a_deleted_card_is_let_alone(studio):
+    """Its place in the queue moves on, and Discord bans whoever asks on for what is not there."""
+    for number in range(8):
+        await studio.imagine(f"fox {number}", who=studio.someone(f"m{number}"))
+    result = await studio.imagine("a red fox")
+    for _ in range(12):
+        await step(studio)
+        studio.clock.move(1)
+    studio.env.backend.delete_message(studio.channel.id, result.response.id)
+    with capture_logs() as logs:
+        for _ in range(60):
+            await studio.app.submitter.step()
+            studio.clock.move(3)
+            await step(studio)
+    assert [entry["event"] for entry in logs].count("progress.not_shown") == 1
+    assert (await studio.reply(result)).delivery == "open"

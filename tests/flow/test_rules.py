@@ -66,10 +66,11 @@ async def refusal(studio, who=None, prompt="a fox", **options):
 async def test_the_panel_tells_every_rule_in_words(studio, moderator):
     shown = await easel(studio, moderator, "settings")
     assert "**Channels**: everywhere" in shown.text
-    assert "**Limit of each member**: none" in shown.text
+    assert "**Limit of each member**: \u2013\n" in shown.text
     assert "Last changes" not in shown.text
     assert (
-        "**Words that are not allowed**: none\n**Requests are forgotten**: after 365" in shown.text
+        "**Words that are not allowed**: \u2013\n**Requests are forgotten**: after 365"
+        in shown.text
     )
     assert list(shown.buttons) == list(FORMS.values())
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from bot import delivery, i18n, messenger
+from bot import i18n, messenger, pickup
 from sandbox import painter
 from sandbox.wirecord import faults, places
 from sandbox.wirecord.interactions import FOLLOWUPS
@@ -24,7 +24,7 @@ def open_abroad(tmp_path, monkeypatch, empty_ledger):
     shutil.copy(empty_ledger, tmp_path / "demo.db")
     # The pauses between attempts are the bot's only real waiting.
     monkeypatch.setattr(messenger, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "FETCH_PAUSES", (0.0, 0.001, 0.001))
+    monkeypatch.setattr(pickup, "PAUSES", (0.0, 0.001, 0.001))
     monkeypatch.setattr(painter, "LONG_EDGE", {"1K": 160, "2K": 320})
     return lambda **changes: abroad.opened(tmp_path, **changes)
 
@@ -239,6 +239,7 @@ async def test_a_card_that_nobody_could_reach_in_time_shows_its_picture_at_a_pre
 
 
 async def test_a_lost_note_leaves_a_card_whose_press_shows_the_picture(far):
+    """Somebody without a server in common gets no direct message; the operator hears of it."""
     asked = await far.ask(SILENCED)
     await far.cards()
     await far.submit()
@@ -247,7 +248,7 @@ async def test_a_lost_note_leaves_a_card_whose_press_shows_the_picture(far):
     assert await far.note() == 1
     far.pass_time(2 * 60)
     await far.finish()
-    assert (await far.reply(asked)).delivery == "parked"
+    assert (await far.reply(asked)).delivery == "undeliverable"
     await far.press(asked.message, "cancel")
     await eventually(far.app.deliverer.step)
     assert len(pictures(asked)) == 1

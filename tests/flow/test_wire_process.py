@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bot import version
 from sandbox.hiapi import StandIn
 from sandbox.wirecord import asking, places, server
+from tests.flow import process as processes
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,3 +109,54 @@ async def test_a_guest_answers_in_a_group_and_in_a_strange_server(
             assert {edit.how for edit in asked.edits} == {"original"}
             assert (asked.followups, asked.refusals) == ([], [])
     assert discord.log.invalid == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+async def test_what_asks_it_to_stop_is_logged_and_so_is_what_is_left(tmp_path, number):
+    async with processes.opened(tmp_path, seconds=(30.0, 40.0, 30.0)) as scene:
+        process = await scene.start()
+        await scene.imagine()
+        await processes.eventually(lambda: scene.tasks)
+        await processes.eventually(lambda: scene.jobs[0]["state"] == "submitted")
+        process.running.send_signal(number)
+        if number == signal.SIGHUP:
+            # A shell that goes tells it once more.
+            await processes.eventually(lambda: process.said("easel.stopping"))
+            process.running.send_signal(number)
+        assert await process.ended() == 0
+        assert [line["signal"] for line in process.said("easel.stopping")] == [number.name]
+        [left] = process.said("easel.stopped")
+        assert (left["queued"], left["submitted"], left["undelivered"]) == (0, 1, 0)
+
+
+async def test_what_was_started_to_outlive_its_terminal_does(tmp_path):
+    async with processes.opened(tmp_path) as scene:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        try:
+            process = await scene.start()
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        process.running.send_signal(signal.SIGHUP)
+        asked = await scene.imagine()
+        await asked.pictured(seconds=20)
+        await process.stop()
+
+
+async def test_whoever_starts_beside_another_is_told_and_works_all_the_same(tmp_path):
+    async with processes.opened(tmp_path) as scene:
+        first = await scene.start()
+        second = await scene.start()
+        await first.kill()
+        third = await scene.start()
+        asked = await scene.imagine()
+        await asked.pictured(seconds=20)
+        for each in (second, third):
+            await each.stop()
+        last = await scene.start()
+        await last.stop()
+        [started] = last.said("easel.started")
+        assert started["version"] == str(version.read())
+        told = [len(each.said("easel.not_alone")) for each in scene.processes]
+        assert told == [0, 1, 1, 0]
+        [line] = second.said("easel.not_alone")
+        assert (line["level"], line["database"]) == ("warning", str(scene.database))

@@ -8,7 +8,7 @@ import pytest
 from babel.messages import Catalog, pofile
 
 from bot import i18n
-from bot.translator import OPTION
+from bot.i18n import OPTION
 from tests import catalogues
 from tests.catalogues import ROOT, forms
 
@@ -28,6 +28,24 @@ LOCALES = {
 KEPT = re.compile(
     r"\*\*|__|~~|`|\]\(|<[t@#:]|\n|(?<![A-Za-z\d.}])[/.][a-z]+(?![a-z])|PNG|JPEG|WebP|UTF-8|Discord"
 )
+MENTION = re.compile(r"\b(?:[Pp]ress|[Uu]se|with|after|button) ([A-Z]\w+(?: prompt)?)")
+# How a language quotes what stands on a button.
+QUOTES = {
+    "de": "„{}“",
+    "es": "«{}»",
+    "fr": "« {} »",
+    "ja": "「{}」",
+    "ko": "\u2018{}\u2019",
+    "pt_BR": "“{}”",
+    "zh_CN": "“{}”",
+}
+# What it never says here: the other form of address, the other ending, marks that are not its own.
+NEVER = {
+    "fr": re.compile(r"'|\b(?:tu|te|toi|ton|ta|tes|tien|tienne)\b", re.IGNORECASE),
+    "ja": re.compile(r"[!?]|(?<!\])\("),
+    "ko": re.compile(r"니다|당신"),
+    "zh_CN": re.compile(r"[!?]|(?<!\])\(|您"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +142,20 @@ def test_discords_locales_find_their_language(locale, language):
 def test_a_button_is_called_the_same_in_a_sentence(language):
     catalogue = catalogues.load(LANGUAGES[language])
     mentions = [
-        (message, label)
+        (message, catalogue.get(label).string)
         for message in catalogue
-        if isinstance(message.id, str)
-        for label in re.findall(r"\b[Pp]ress ([A-Z]\w+)", message.id)
+        for label in MENTION.findall(ids(message)[-1])
+        if catalogue.get(label)
     ]
     assert mentions
     for message, label in mentions:
-        assert catalogue.get(label).string in message.string
+        assert all(QUOTES[language].format(label) in text for text in forms(message))
+
+
+@pytest.mark.parametrize(("language", "never"), NEVER.items())
+def test_a_language_keeps_its_form_of_address_and_its_marks(language, never):
+    texts = [text for message in catalogues.load(LANGUAGES[language]) for text in forms(message)]
+    assert [text for text in texts[1:] if never.search(text)] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

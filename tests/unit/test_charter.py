@@ -147,6 +147,14 @@ def test_days_that_are_none_are_refused(typed):
     assert isinstance(charter.words("fox", days=typed), Complaint)
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_rule_that_is_not_set_is_a_dash_for_nouns_have_genders(locale):
+    told = "\n".join(charter.rules(House(), (), days=365, locale=locale)).splitlines()
+    for name in ("caps", "member_caps", "role_caps", "blocked_words", "log_channel"):
+        with i18n.use(locale):
+            assert f"**{i18n._(charter.NAMES[name])}**: \u2013" in told
+
+
 def test_every_rule_stands_on_the_panel_beside_those_of_its_form():
     told = charter.rules(FULL, (), days=365, locale="en-US")
     for name in charter.NAMES.values():

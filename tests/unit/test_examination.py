@@ -18,10 +18,16 @@ from bot.ledger.servers import ALL, EVERYWHERE, Block
 from bot.model import Delivery, End, State
 from bot.operate import clocks, configuration, doctor, findings, storage, tables
 from bot.operate.findings import Level
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from tests import build
 
 NOW = build.NOW
+PRICES = (
+    "gpt-image-2-pro@1K=0.04, gpt-image-2-pro@2K=0.08, "
+    "gpt-image-2-image-to-image-pro@1K=0.04, gpt-image-2-image-to-image-pro@2K=0.08, "
+    "gpt-image-2/text-to-image@1K=0.02, gpt-image-2/text-to-image@2K=0.04, "
+    "gpt-image-2/image-to-image@1K=0.02, gpt-image-2/image-to-image@2K=0.04"
+)
 NOWHERE = Path("/proc/nowhere")  # not even root makes a folder there
 
 
@@ -58,32 +64,61 @@ def test_what_goes_together_is_ok():
         ({"bot_caps": "0/day"}, Level.WARNING, "nobody gets a picture"),
         ({"allowed_servers": {"*"}, "bot_caps": "500/day"}, Level.WARNING, "500 pictures a day"),
         ({"allowed_servers": {"*"}, "bot_caps": ""}, Level.WARNING, "without an end"),
-        ({"bot_caps": "9/day, $1/day"}, Level.WARNING, "PRICES"),
+        ({"bot_caps": "9/day, $1/day"}, Level.ERROR, "BOT_CAPS names dollars, but PRICES"),
+        ({"member_caps": "$1/month"}, Level.ERROR, "MEMBER_CAPS names dollars, but PRICES"),
+        (
+            {"outsider_caps": "$1/day", "prices": PRICES.replace("gpt-image-2-pro@2K", "a@2K")},
+            *(Level.ERROR, "does not say what costs gpt-image-2-pro@2K."),
+        ),
+        ({"prices": f"{PRICES}, gpt-image-2@1K=0.04"}, Level.WARNING, "gpt-image-2@1K, which"),
+        ({"prices": "gpt-image-2-pro@3K=0.04"}, Level.WARNING, "gpt-image-2-pro@3K, which"),
         ({"confirm_above": "0.5"}, Level.WARNING, "CONFIRM_ABOVE is given, but PRICES"),
         (
-            {"confirm_above": "0.16", "prices": "a@1K=0.02, a@2K=0.04"},
+            {"confirm_above": "0.32", "prices": PRICES},
             Level.WARNING,
-            "at most $0.16",
+            "at most $0.32",
         ),
         ({"refusals_pause_after": 51}, Level.WARNING, "FAILED_PER_DAY stops a person before"),
         ({"public_url": "https://e.example", "web_port": 0}, Level.ERROR, "WEB_PORT is 0"),
+        ({"web_port": 9000, "admin_port": 9000}, Level.ERROR, "are both 9000"),
+        (
+            {"web_port": 9000, "admin_port": 9000, "web_host": "0.0.0.0"},  # noqa: S104
+            *(Level.ERROR, "are both 9000"),
+        ),
         ({"hiapi_trusted_hosts": {"10.0.0.1"}}, Level.WARNING, "private addresses"),
     ],
 )
 def test_what_does_not_go_together_is_named_with_its_fix(changes, level, part):
-    [found] = configured(**changes)
+    found = next(each for each in configured(**changes) if part in each.what)
     assert found.level is level
-    assert part in found.what
     assert found.fix
 
 
 def test_a_question_that_may_come_and_a_pause_that_may_come_are_fine():
-    [found] = configured(confirm_above="0.15", prices="a@2K=0.04", refusals_pause_after=50)
+    [found] = configured(confirm_above="0.31", prices=PRICES, refusals_pause_after=50)
     assert found.level is Level.OK
+
+
+def test_a_limit_in_dollars_holds_once_all_that_can_be_asked_for_has_its_price():
+    [found] = configured(bot_caps="$5/month", prices=PRICES)
+    assert found.level is Level.OK
+    alone = {"imagine_successor": "", "remix_successor": ""}
+    pro = ", ".join(each for each in PRICES.split(", ") if "/" not in each)
+    [found] = configured(bot_caps="$5/month", prices=pro.lower(), **alone)
+    assert found.level is Level.OK, "1k is 1K"
+    assert configuration.unpriced(settings(bot_caps="$5/month", prices=pro))
+    larger = configuration.unpriced(
+        settings(bot_caps="$5/month", prices=PRICES, imagine_model="gpt-image-2/text-to-image")
+    )
+    assert larger.endswith(
+        "what costs gpt-image-2/text-to-image@4K, gpt-image-2/image-to-image@4K."
+    )
 
 
 def test_every_server_with_a_low_limit_and_a_bare_loopback_are_fine():
     assert configured(allowed_servers={"*"})[0].level is Level.OK
+    apart = {"web_port": 9000, "admin_port": 9000, "web_host": "127.0.0.2"}
+    assert configured(**apart)[0].level is Level.OK
     assert configured(public_url="https://e.example")[0].level is Level.OK
     [found] = configured(public_url="https://e.example", contained=True)
     assert (found.level, found.fix) == (Level.WARNING, "WEB_HOST=0.0.0.0")
@@ -91,14 +126,29 @@ def test_every_server_with_a_low_limit_and_a_bare_loopback_are_fine():
 
 def test_a_file_of_secrets_that_others_may_read_and_a_slip_of_the_pen(tmp_path):
     env_file = tmp_path / ".env"
-    env_file.write_text("WEBPORT=9000\nPOSTGRES_PASSWORD=x\nLOG_LEVEL=INFO\n")
+    env_file.write_text(
+        "WEBPORT=9000\nPOSTGRES_PASSWORD=x\nEASEL_DOMAIN=x\nlog_level=INFO\nDAILY_LIMIT=5\n"
+    )
     env_file.chmod(0o644)
-    readable, slip = configured(env_file=env_file)
+    readable, slip, strange = configured(env_file=env_file)
     assert readable.fix == "chmod 600 .env"
     assert (slip.what, slip.fix) == (
-        "WEBPORT in .env is no setting of Easel.",
+        "WEBPORT in .env is no setting of Easel, and does nothing.",
         "Did you mean WEB_PORT?",
     )
+    assert strange.what.startswith("DAILY_LIMIT in .env is no setting")
+    assert "delete the line" in strange.fix
+
+
+def test_what_is_missing_is_to_be_given_and_what_is_wrong_to_be_corrected():
+    wrong = SettingsError(
+        "", (("WEB_PORT", "takes a whole number"), ("DISCORD_TOKEN", "is missing"))
+    )
+    port, token = configuration.unreadable(wrong)
+    assert port.fix.startswith("Correct it")
+    assert token.fix.startswith("Give it")
+    [file] = configuration.unreadable(SettingsError(".env is no text.", fix="Save it."))
+    assert (file.what, file.fix) == (".env is no text.", "Save it.")
 
 
 @pytest.mark.parametrize(
@@ -201,6 +251,9 @@ def test_a_damaged_database_and_one_that_is_none(path, tmp_path):
     other.write_text("not a database at all, but long enough to be looked at" * 100)
     [found] = database(other)
     assert (found.level, "not a database" in found.what) == (Level.ERROR, True)
+    assert found.fix == storage.CHECK_FILE
+    [found] = database(tmp_path)
+    assert (found.level, found.what) == (Level.ERROR, f"{tmp_path} is a folder.")
 
 
 def test_a_database_that_others_may_open(path):
@@ -247,13 +300,16 @@ def test_the_disks_of_the_database_and_the_kept_files(tmp_path):
     [(2 * 1024**3, Level.OK), (500 * 1024**2, Level.WARNING), (1024, Level.ERROR)],
 )
 def test_little_room_is_said(free, level):
-    assert storage._room(Path("data"), free).level is level
+    found = storage._room(Path("data"), free)
+    assert found.level is level
+    assert "0.0" not in found.what
 
 
 def test_a_postgresql_that_is_not_there_is_said_without_its_password():
     [found] = storage.check_database("postgresql://easel:hunter-two@127.0.0.1:1/easel", seconds=2)
-    assert found.level is Level.ERROR
+    assert (found.level, found.fix) == (Level.ERROR, storage.CHECK_SERVER)
     assert "hunter-two" not in found.what
+    assert found.what.endswith("accepting TCP/IP connections?")
 
 
 # The table ----------------------------------------------------------------------------------
@@ -314,6 +370,7 @@ def test_the_widest_blocks_fit_80_columns_with_whole_ids():
     assert max(map(len, text.splitlines())) <= 80
     assert f"person {widest}" in text
     assert f"server {widest}" in text
+    assert "until lifted" in text
     assert text.count("w") >= 200
     assert "\x1b" not in text
     assert "[bold]" in text
@@ -348,3 +405,7 @@ def test_the_widest_jobs_fit_80_columns_with_whole_ids():
         assert whole in text, whole
     assert "\x1b" not in text
     assert job.request.prompt not in text
+    assert " cancelled, " in text
+    [told] = json.loads(tables.jobs_json([entry]))
+    assert (told["job"], told["person"], told["outcome"]) == (job.id, str(2**63 - 1), "cancelled")
+    assert job.request.prompt not in str(told)

@@ -186,6 +186,10 @@ def test_the_unit_runs_what_the_guide_installs():
     assert f"-o {unit['User']} -g {unit['Group']} .env.example {home}/.env" in guide
     python, run = unit["ExecStart"].split(" ", 1)
     assert f"sudo -u {unit['User']} {python} -m bot doctor" in guide
+    owner = f"-o {unit['User']} -g {unit['Group']}"
+    assert f"install -d -m 700 {owner} copies" in guide
+    assert f"sudo -u {unit['User']} {python} -m bot backup copies" in guide
+    assert f"install -m 600 {owner} copies/easel-DATE.db data/easel.db" in guide
     assert run == "-m bot run"
     assert (ROOT / unit["Documentation"].removeprefix("file:///opt/easel/")).is_file()
     assert unit["RestartPreventExitStatus"] == "2"

@@ -12,13 +12,14 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from bot.ledger import migrate, schema, verbs
+from bot.ledger import migrate, schema, verbs, watching
 from bot.ledger import writer as writer_module
-from bot.ledger.ledger import Ledger, LedgerError
+from bot.ledger.ledger import Ledger, LedgerAwayError, LedgerError
 
 
 @pytest.fixture
@@ -154,7 +155,19 @@ class TestRefusals:
         path.write_bytes(b"these are not the bytes of a database " * 100)
         expected = "DATABASE_URL cannot be opened: file is not a database"
         assert await refusal(f"sqlite:///{path}") == expected
+        with pytest.raises(LedgerError) as caught:
+            Ledger(f"sqlite:///{path}").migrate()
+        assert not isinstance(caught.value, LedgerAwayError), "it stays so"
         assert path.read_bytes() == b"these are not the bytes of a database " * 100
+
+    async def test_a_damaged_file_is_refused_with_what_to_do(self, path):
+        Ledger(f"sqlite:///{path}").migrate()
+        torn = bytearray(path.read_bytes())
+        torn[100:30_000] = b"\xa5" * 29_900
+        path.write_bytes(torn)
+        said = await refusal(f"sqlite:///{path}")
+        assert said.startswith("DATABASE_URL cannot be opened: database disk image is malformed")
+        assert "restore a copy" in said
 
     async def test_a_file_that_another_program_locks_is_refused(self, path):
         async with Ledger(f"sqlite:///{path}"):
@@ -164,6 +177,8 @@ class TestRefusals:
             other.execute("BEGIN EXCLUSIVE")
             expected = "DATABASE_URL cannot be opened: database is locked"
             assert await refusal(f"sqlite:///{path}") == expected
+            with pytest.raises(LedgerAwayError):
+                Ledger(f"sqlite:///{path}", lock_wait_ms=1).migrate()
 
     async def test_a_newer_database_is_refused_and_left_alone(self, path):
         async with Ledger(f"sqlite:///{path}"):
@@ -233,10 +248,12 @@ class TestMigrations:
         )
         monkeypatch.setattr(migrate, "SCRIPTS", scripts)
         monkeypatch.setattr(schema, "HEAD", "next")
-        async with Ledger(f"sqlite:///{path}") as ledger:
-            assert await ledger.run(verbs.fact, "upgraded") == "1"
-            assert await ledger.run(verbs.fact, "a") == "1"
+        with structlog.testing.capture_logs() as said:
+            async with Ledger(f"sqlite:///{path}") as ledger:
+                assert await ledger.run(verbs.fact, "upgraded") == "1"
+                assert await ledger.run(verbs.fact, "a") == "1"
         (copy,) = path.parent.glob("easel.db.before-*")
+        assert [line["copy"] for line in said if line["event"] == "ledger.copied"] == [str(copy)]
         with closing(sqlite3.connect(copy)) as conn:
             assert conn.execute("SELECT name FROM facts").fetchall() == [("a",)]
 
@@ -260,7 +277,7 @@ class TestMigrations:
         with closing(sqlite3.connect(path)) as conn:
             assert conn.execute("SELECT name FROM sqlite_master").fetchall() == []
         async with Ledger(f"sqlite:///{path}") as ledger:
-            assert await ledger.run(verbs.live) == []
+            assert await ledger.run(watching.live) == []
 
 
 class TestTrouble:
@@ -362,7 +379,7 @@ class TestTrouble:
         async with Ledger(f"sqlite:///{path}") as ledger:
             with pytest.raises(sa.exc.DatabaseError, match="malformed"):
                 await ledger.run(verbs.fact, "big")
-            assert await ledger.run(verbs.live) == []
+            assert await ledger.run(watching.live) == []
 
 
 class TestWriter:

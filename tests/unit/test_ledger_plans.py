@@ -7,8 +7,20 @@ import pytest
 import sqlalchemy as sa
 
 from bot.errors import Code
-from bot.ledger import asks, costs, deliveries, overview, queue, refusals, schema, verbs
+from bot.ledger import (
+    asks,
+    costs,
+    deliveries,
+    ending,
+    overview,
+    queue,
+    refusals,
+    schema,
+    verbs,
+    watching,
+)
 from bot.ledger.ledger import Ledger
+from bot.ledger.unsent import ANY_AGE
 from bot.model import Delivery
 from bot.pauses import Pause
 from tests import build
@@ -30,15 +42,15 @@ def due_for_note(conn):
 
 
 def durations(conn):
-    return verbs.durations(conn, model="any")
+    return watching.durations(conn, model="any")
 
 
 def erase_tokens(conn):
     return deliveries.erase_tokens(conn, now=NOW)
 
 
-def expire_queued(conn):
-    return verbs.expire_queued(conn, before=NOW, now=NOW)
+def expire(conn):
+    return ending.expire(conn, oldest=ANY_AGE, now=NOW)
 
 
 def head(conn):
@@ -93,11 +105,11 @@ INDEXES = {
     due_for_note: {"ix_replies_work"},
     durations: {"ix_jobs_settled"},
     erase_tokens: {"ix_replies_token"},
-    expire_queued: {"ix_jobs_queue"},
+    expire: {"ix_jobs_queue"},
     head: {"ix_jobs_queue"},
     refused: {"ix_jobs_person"},
     unacknowledged: {"ix_jobs_queue"},
-    verbs.live: {"ix_jobs_queue"},
+    watching.live: {"ix_jobs_queue"},
     overview_live: {"ix_jobs_queue", "ix_replies_work"},
     overview.models: {"ix_jobs_settled"},
     overview_counts: {"ix_jobs_settled"},
@@ -149,6 +161,16 @@ async def test_a_loop_finds_its_rows_by_an_index(verb, tmp_path):
 async def test_the_last_durations_are_read_in_order_and_not_sorted(tmp_path):
     lines = await planned(tmp_path, durations)
     assert lines == ["SEARCH jobs USING INDEX ix_jobs_settled (model=?)"]
+
+
+async def test_the_tasks_under_way_are_read_without_their_words_and_bytes(tmp_path):
+    """They may be megabytes, and are read every few seconds."""
+    sent = []
+    with (await sqlalchemys(tmp_path)).begin() as conn:
+        sa.event.listen(conn, "before_cursor_execute", lambda *about: sent.append(about[2]))
+        watching.live(conn)
+    [statement] = sent
+    assert not re.search(r"\b(prompt|body|refs)\b", statement)
 
 
 async def test_an_end_that_is_no_refusal_of_the_content_costs_no_statement_more(tmp_path):

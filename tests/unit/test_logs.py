@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 import structlog
 
 from bot import logs
@@ -221,6 +222,21 @@ def test_a_further_handler_gets_the_events_as_dictionaries(written):
     assert seen[0]["event"] == "job.settled"
     assert seen[0]["job"] == "abc"
     assert not written.getvalue(), "the stream keeps its own level"
+
+
+def test_a_cause_is_what_the_database_said_without_statement_values_and_address(written):
+    configure("json")
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as conn, pytest.raises(sa.exc.OperationalError) as failed:
+        conn.execute(sa.text("SELECT :prompt FROM nowhere"), {"prompt": "a heliotrope"})
+    busy = sa.exc.TimeoutError("no connection became free", code="3o7r")
+    for error in (failed.value, busy, ValueError("first\n  second")):
+        structlog.get_logger("bot.test").error("row.not_written", cause=str(error))
+    assert [json.loads(line)["cause"] for line in written.getvalue().splitlines()] == [
+        "(sqlite3.OperationalError) no such table: nowhere",
+        "no connection became free",
+        "first second",
+    ]
 
 
 class Endless:

@@ -435,3 +435,18 @@ def test_one_worker_that_fails_leaves_the_others_at_work():
 
     with structlog.testing.capture_logs():
         assert play(scene) == ([0, 0], [0, 0, 0.5])
+
+
+def test_an_error_that_is_told_of_elsewhere_is_not_logged_and_pauses_all_the_same():
+    async def scene():
+        step = Script(OSError("away"), OSError("away"), LookupError("a defect"))
+        loop = Loop("stage", step, interval=60)
+        with structlog.testing.capture_logs() as told:
+            loop.start(excused=lambda error: isinstance(error, OSError))
+            await asyncio.sleep(10)
+            await loop.stop(grace=0)
+        return step.times, told
+
+    times, [told] = play(scene)
+    assert times == [0, 0.5, 1.5, 3.5]
+    assert (told["event"], told["exc_info"]) == ("loop.round_failed", True)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,13 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import alarms, events, journal
-from bot.metrics import CLOSED, Metrics, Now, Spend
+from bot.metrics import CLOSED, Metrics, Now, Spend, free_bytes
 from bot.model import State
+from bot.version import Version
 from tests import lines
 
 ROOT = Path(__file__).parents[2]
+BUILD = Version("0.7.1", "0123456789")
 MIDNIGHT = datetime(2026, 3, 15, tzinfo=UTC)
 log = structlog.get_logger("bot.test")
 
@@ -23,14 +26,15 @@ log = structlog.get_logger("bot.test")
 @pytest.fixture
 def metrics():
     with lines.configured():
-        found = Metrics()
+        found = Metrics(BUILD)
         with events.heard(found.listen):
             yield found
 
 
-def samples(metrics, now=None):
+def samples(metrics, now=None, *, free=None):
     """All figures of a scrape by name and labels."""
-    text = metrics.scrape(now).decode()
+    standing = {"no_credit": True, "key_refused": False}
+    text = metrics.scrape(now, alarms=standing, free=free or {}).decode()
     return {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -120,7 +124,6 @@ def now(**changes):
             Spend(budget="day", unit="pictures", used=7, limit=100, resets_at=MIDNIGHT),
             Spend(budget="day", unit="usd", used=0.5, limit=None, resets_at=MIDNIGHT),
         ),
-        "alarms": {"no_credit": True, "key_refused": False},
         "ready": True,
     }
     return Now(**values | changes)
@@ -138,13 +141,28 @@ def test_what_is_stands_in_the_scrape_as_it_is_at_that_moment(metrics):
     assert samples(metrics, now(states={State.QUEUED: 0}))["easel_jobs", ("state", "queued")] == 0
 
 
+def test_every_scrape_says_which_easel_it_is(metrics):
+    assert one(metrics, "build_info", version="0.7.1", commit="0123456789") == 1
+
+
 def test_a_silent_ledger_is_told_and_spoils_nothing_else(metrics):
     samples(metrics, now())
     metrics.requested("page", 200, 0.1)
     found = samples(metrics, None)
     assert found["easel_ledger_answers",] == 0
+    assert found["easel_alarm_active", ("alarm", "no_credit")] == 1
     assert found["easel_upstream_requests_total", ("route", "page"), ("status", "200")] == 1
     assert samples(metrics, now())["easel_ledger_answers",] == 1
+
+
+def test_what_is_free_is_told_of_each_place_also_before_its_folder_is_made(metrics, tmp_path):
+    free = free_bytes({"ledger": tmp_path, "kept": tmp_path / "not" / "made"})
+    assert set(free) == {"ledger", "kept"}
+    found = samples(metrics, free=free)
+    disk = os.statvfs(tmp_path)
+    for files in free:
+        told = found["easel_disk_free_bytes", ("files", files)]
+        assert told == pytest.approx(disk.f_bavail * disk.f_frsize, rel=0.2)
 
 
 async def test_the_event_loops_lag_is_measured(metrics):
@@ -155,7 +173,7 @@ async def test_the_event_loops_lag_is_measured(metrics):
 
 def test_two_processes_figures_never_mix():
     with lines.configured():
-        first, second = Metrics(), Metrics()
+        first, second = Metrics(BUILD), Metrics(BUILD)
         with events.heard(first.listen):
             log.info("reply.withdrawn")
         log.info("reply.withdrawn")

@@ -443,10 +443,11 @@ class TestLineage:
     def test_without_a_parent_there_is_none(self):
         assert self.made_from(ended(build.pictures()), None) is None
 
-    def test_a_quiet_card_keeps_it(self):
+    def test_a_quiet_card_keeps_it_without_its_link(self):
         reply = ended(build.pictures())
-        card = render.finished(reply, shots(reply, 0), lost={}, parent=shown_before(reply))
-        assert card.quiet().lineage == card.lineage
+        parent = shown_before(reply)
+        quiet = render.finished(reply, shots(reply, 0), lost={}, parent=parent).quiet()
+        assert quiet.lineage == f"Another version of {short_id(parent.jobs[0].id)}"
 
 
 @pytest.mark.parametrize("spoiler", [True, False])
@@ -485,6 +486,16 @@ def test_a_card_made_quiet_holds_no_word_of_the_persons(prompt):
         assert "MARK" not in repr(bare)
         assert bare.shots[0].data == card.shots[0].data
         assert (bare.heading, bare.footer) == (card.heading, card.footer)
+
+
+def test_a_card_made_quiet_holds_no_link_and_all_else():
+    reply = ended(build.pictures(), build.failure(Code.FAILED))
+    card = render.finished(reply, shots(reply, 0, link="https://cdn.example/a"), lost={})
+    missing, _smaller = card.notes
+    quiet = card.quiet()
+    smaller = "Made smaller to fit Discord. The original is there for a few days."
+    assert quiet.notes == (missing, smaller)
+    assert (quiet.heading, quiet.rows) == (card.heading, card.rows)
 
 
 @given(prompt=st.text(st.characters(codec=None), max_size=1500))

@@ -157,6 +157,33 @@ def test_a_file_with_a_byte_order_mark_is_read(load):
     assert load(f"\ufeff{lines}").discord_token.get_secret_value() == REQUIRED["DISCORD_TOKEN"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'BOT_CAPS="5/day',
+        "BOT_CAPS='5/day",
+        "BOT_CAPS 5/day",
+        "BOT_CAPS",
+        'BOT_CAPS="5/day" PRICES=',
+    ],
+)
+def test_a_line_that_would_be_dropped_is_refused_by_its_number(load, line):
+    with pytest.raises(
+        SettingsError, match="line 3 cannot be read: is a quote or = missing"
+    ) as said:
+        load(f"# caps\nALLOW_DMS=true\n{line}\nWEB_PORT=9000\n", **REQUIRED)
+    assert "5/day" not in str(said.value)
+
+
+def test_lines_in_all_allowed_forms_are_read(load):
+    found = load(
+        "# a remark\n\nexport WEB_PORT=9000\nBOT_CAPS='5/day' # why\r\nALLOW_DMS = \"true\"\n"
+        'PRIVACY_URL=\nTERMS_URL=""',
+        **REQUIRED,
+    )
+    assert (found.web_port, found.bot_caps, found.allow_dms) == (9000, "5/day", True)
+
+
 def test_a_file_that_is_no_text_is_refused_without_showing_it(tmp_path):
     file = tmp_path / ".env"
     file.write_bytes(b"DISCORD_TOKEN=\xff\xfesecret")
@@ -197,6 +224,21 @@ def test_plain_http_is_for_this_machine(load, url):
 def test_the_old_name_of_postgresql_is_understood(load):
     found = load(**REQUIRED, DATABASE_URL="postgres://u:p@h/postgres://")
     assert found.database_url == "postgresql://u:p@h/postgres://"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://easel:p%40ss%3Aword@db:5432/easel?sslmode=require",
+        "postgresql://easel@[::1]:5432/easel",
+        "postgresql://easel:pass/word@db/easel",
+        "postgresql:///easel?host=/run/postgresql",
+        "postgresql://db",
+        "sqlite:////var/lib/easel/easel.db",
+    ],
+)
+def test_addresses_of_databases_that_are_whole(load, url):
+    assert load(**REQUIRED, DATABASE_URL=url).database_url == url
 
 
 # Refusing -----------------------------------------------------------------------------------
@@ -240,6 +282,13 @@ MALFORMED = [
     ("QUEUE_MAX_AGE", "99999999999"),
     ("DATABASE_URL", "mysql://root@h/d"),
     ("DATABASE_URL", "easel.db"),
+    ("DATABASE_URL", "postgresql://easel:pa@secret-word@127.0.0.1/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-pa@ss:secret-word@127.0.0.1/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-word127.0.0.1/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-word@127.0.0.1:secret-port/easel"),
+    ("DATABASE_URL", "postgresql://easel:secret-word@127.0.0.1:65536/easel"),
+    ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", "sqlite:///?mode=ro"),
     ("ADMIN_PORT", "65536"),
     ("ADMIN_PORT", "of"),
     ("ADMIN_PASSWORD", "elevenchars"),
@@ -274,6 +323,46 @@ def test_a_malformed_value_is_refused_in_one_sentence_that_names_it(load, name, 
     if "SecretStr" in str(FIELDS[name.lower()].annotation) or name == "DATABASE_URL":
         assert value.strip() not in sentence
         assert "secret-" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ALLOW_DMS", "perhaps", "takes true or false"),
+        ("WEB_PORT", "http", "takes a whole number"),
+        ("WEB_PORT", "65536", "must be at most 65535"),
+        ("QUEUE_MAX_AGE", "1", "must be at least 60"),
+        ("HIAPI_POLL_EVERY", "often", "takes a number"),
+        ("HIAPI_POLL_EVERY", "0.5", "must be at least 1.0"),
+        ("CONFIRM_ABOVE", "much", "takes a number"),
+        ("CONFIRM_ABOVE", "inf", "takes a number"),
+        ("LOG_LEVEL", "loud", "takes 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("ADMIN_PORT", "none", "takes a port or off"),
+        ("ADMIN_PORT", "65536", "must be at most 65535"),
+        ("IMAGINE_MODEL", "x" * 129, "must have at most 128 characters"),
+        ("ALARM_CHANNEL", str(2**63), f"must be less than {2**63}"),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(load, name, value, words):
+    assert refused(load, **{name: value}) == f"{name} {words} (see .env.example)."
+
+
+def test_no_value_is_refused_in_words_that_are_not_ours(load):
+    for name, value in MALFORMED:
+        assert "input" not in refused(load, **{name: value}), (name, value)
+
+
+@pytest.mark.parametrize(("level", "style"), [("info", "JSON"), ("Info", "Json")])
+def test_words_are_understood_in_any_case(load, level, style):
+    found = load(**REQUIRED, LOG_LEVEL=level, LOG_FORMAT=style, ADMIN_PORT="OFF")
+    assert (found.log_level, found.log_format, found.admin_port) == ("INFO", "json", None)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory") as refusal:
+        environments.load(tmp_path / ".env")
+    assert refusal.value.fix == "It must be a file with a line for each setting."
 
 
 def test_a_refusal_carries_no_value_in_its_chain_either(load):
@@ -323,6 +412,12 @@ def test_the_secrets_are_named_for_the_log(load):
     found = load(**REQUIRED, DATABASE_URL="postgresql://easel:p%40ss/word@db/easel")
     wanted = {REQUIRED["DISCORD_TOKEN"], REQUIRED["HIAPI_API_KEY"], "p%40ss/word", "p@ss/word"}
     assert found.secrets() == wanted
+
+
+def test_a_password_among_the_options_of_an_address_is_a_secret(load):
+    address = "postgresql://easel@db/easel?sslmode=require&password=hunter%212&host=db"
+    found = load(**REQUIRED, DATABASE_URL=address)
+    assert {"hunter%212", "hunter!2"} <= found.secrets()
 
 
 def test_every_setting_named_like_a_secret_is_kept_like_one():

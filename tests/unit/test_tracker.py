@@ -4,9 +4,11 @@ HiAPI is the stand-in behind real sockets; its clock, the ledger's and the track
 moved by hand.
 """
 
+import asyncio
 import itertools
+import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import hiapi
@@ -182,6 +184,16 @@ async def test_the_first_look_follows_what_was_observed(post):
     assert len(heir._live) == 1
 
 
+async def test_how_late_a_picture_was_found_does_not_teach_how_long_it_takes(post):
+    [found_late] = await post.submit()
+    await post.look(after=300)
+    assert (await post.job(found_late.id)).state is State.SETTLED
+    assert post.tracker.durations.expected(IMAGINE.id) == timedelta(seconds=20)
+    heir = post.another_tracker()
+    await heir.load((IMAGINE.id,))
+    assert heir.durations.expected(IMAGINE.id) == timedelta(seconds=20)
+
+
 async def test_between_two_looks_lies_the_time_that_was_set(post):
     await post.submit(2)
     assert await post.look(after=5) == (1, 0)
@@ -215,6 +227,19 @@ async def test_how_late_a_task_was_found_counts_until_it_was_found(post):
     [late] = [line["late"] for line in lines if line["event"] == "job.settled"]
     assert late == pytest.approx(5, abs=1)
     assert (await post.job(job.id)).state is State.SETTLED
+
+
+async def test_what_others_began_is_found_while_the_ledger_writes(post):
+    """It is looked for every few seconds, beside whoever waits for an acknowledgement."""
+    await post.submit(2)
+    heir, written = post.another_tracker(), threading.Event()
+    writing = asyncio.create_task(post.ledger.run(lambda _: written.wait(30)))
+    try:
+        assert await asyncio.wait_for(heir.adopt(), timeout=20) == 2
+        assert not writing.done()
+    finally:
+        written.set()
+        await writing
 
 
 async def test_nothing_in_flight_costs_nothing(post):
@@ -322,6 +347,19 @@ async def test_every_change_of_stage_is_told_once(post):
     await post.look(after=5)
     assert post.moved == [job.reply_id]
     assert (await post.job(job.id)).task_status == "handling"
+
+
+async def test_a_stage_that_cannot_be_written_costs_one_look(post):
+    [job] = await post.submit()
+    await post.ledger.run(lambda conn: conn.execute(sa.text("ALTER TABLE jobs RENAME TO gone")))
+    with pytest.raises(sa.exc.OperationalError):
+        await post.look(after=5)
+    await post.ledger.run(lambda conn: conn.execute(sa.text("ALTER TABLE gone RENAME TO jobs")))
+    # It is not tried again: one that can never be written would stop every look from here on.
+    await post.look(after=5)
+    assert post.moved == []
+    await post.look(after=10)
+    assert post.settled == [job.reply_id]
 
 
 @pytest.mark.parametrize("word", ["moderating", "completed", "SUCCESS", ""])
@@ -478,6 +516,47 @@ async def test_a_task_that_ended_untold_ends_the_trust_and_the_next_callback_ren
     await told(post, again)
     assert post.tracker._trusting
     assert (await post.job(running.id)).state is State.SETTLED
+
+
+async def test_a_callback_that_comes_late_renews_no_trust(post):
+    """HiAPI's first try was lost; whoever trusted the second would know of each a minute late."""
+    [job] = await post.submit()
+    while (await post.job(job.id)).state is not State.SETTLED:
+        await post.look(after=1)
+    post.clock.move(60)
+    assert await told(post, job) is Heard.REPEATED
+    assert not post.tracker._trusting
+
+
+async def test_what_is_told_late_ends_the_trust_without_an_alarm(post):
+    first, late, running = await post.submit(3)
+    post.clock.move(20)
+    await told(post, first)
+    post.clock.move(15)
+    with capture_logs() as lines:
+        assert await told(post, late) is Heard.SETTLED
+    assert not post.tracker._trusting
+    assert {"callbacks.late"} <= {line["event"] for line in lines}
+    assert "error" not in {line["log_level"] for line in lines}
+    assert await post.look() == (1, 0)
+    assert (await post.job(running.id)).state is State.SETTLED
+
+
+async def test_a_repetition_of_what_was_told_in_time_ends_no_trust(post):
+    [job] = await post.submit()
+    post.clock.move(20)
+    await told(post, job)
+    post.clock.move(60)
+    assert await told(post, job) is Heard.REPEATED
+    assert post.tracker._trusting
+
+
+async def test_an_end_without_a_date_is_told_in_time(post):
+    [job] = await post.submit()
+    post.clock.move(100)
+    task = await post.client.task(job.task_id)
+    await post.tracker.told(job.id, replace(task, completed_at=None))
+    assert post.tracker._trusting
 
 
 async def test_a_task_that_has_just_ended_may_still_be_told_of(post):

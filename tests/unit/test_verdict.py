@@ -71,6 +71,37 @@ def test_a_failed_create(status, error_code, message, action, code):
     assert (found.action, found.code) == (action, code)
 
 
+@pytest.mark.parametrize(
+    ("status", "error_code", "certain"),
+    [
+        (401, None, True),
+        (402, "INSUFFICIENT_QUOTA", True),
+        (403, None, True),
+        (429, None, True),
+        (429, "insufficient_quota", True),
+        (503, None, True),
+        (302, None, False),
+        (408, None, False),
+        (409, "IDEMPOTENCY_KEY_PROCESSING", False),
+        (429, "IDEMPOTENCY_KEY_PROCESSING", False),
+        (500, None, False),
+        (500, "insufficient_quota", False),
+        (502, None, False),
+        (503, "TASK_TIMEOUT", False),
+        (504, None, False),
+    ],
+)
+def test_what_was_turned_away_made_no_task(status, error_code, certain):
+    assert verdict.judge(fault(status, error_code=error_code)).turned_away is certain
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+@pytest.mark.parametrize("body", [b"", b"<html>busy</html>", b"[]"])
+def test_of_what_a_proxy_says_nothing_follows(status, body):
+    error = wire.error(wire.Answer(status, {}, body, NOW))
+    assert not verdict.judge(error).turned_away
+
+
 def test_no_answer_leaves_the_outcome_unknown_so_it_is_sent_again():
     assert verdict.judge(hiapi.APIConnectionError("reset")).action == "resend"
 
