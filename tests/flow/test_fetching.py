@@ -171,7 +171,7 @@ async def test_before_its_token_dies_a_private_reply_that_waits_becomes_a_note(s
     assert await studio.app.progress.note() == 0
     studio.clock.move(30)
     assert await studio.app.progress.note() == 1
-    await eventually(lambda: studio.shown(result).heading == "Your picture takes longer")
+    await eventually(lambda: studio.shown(result).heading == "Still working on it")
     await waited(studio, seconds=HOUR)
     assert (await studio.reply(result)).delivery == "open"
     planted.lift()
