@@ -234,7 +234,7 @@ async def uploading(scene: Scene, *, seconds: float, after: bool):
 
 
 async def killed_while_uploading(scene: Scene, *, after: bool) -> None:
-    first, asked = await uploading(scene, seconds=1.0, after=after)
+    first, asked = await uploading(scene, seconds=3.0, after=after)
     if after:
         await asked.pictured()
     await first.kill()
@@ -573,7 +573,7 @@ async def a_newer_database(scene):
 async def a_locked_database(scene):
     with closing(sqlite3.connect(scene.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        await refused(scene, "DATABASE_URL cannot be opened: database is locked")
+        await refused(scene, "DATABASE_URL cannot be opened: database is locked", code=1)
 
 
 @play
