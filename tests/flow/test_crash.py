@@ -389,8 +389,11 @@ async def killed_again_and_again(scene):
     assert scene.counted == 1
 
 
-async def crowd(scene: Scene):
-    """Twenty asks in every state at once; the process, and the gates that hold some of them."""
+async def crowd(scene: Scene, *, unheard: discord_faults.Fault):
+    """Twenty asks in every state at once; the process, and the gates that hold some of them.
+
+    Of the last three acknowledgements two are `unheard`.
+    """
     posting, fetching = asyncio.Event(), asyncio.Event()
     scene.hiapi.fault(hiapi_faults.Fate(pace=40), on="task", times=2, match="painting")
     fetches = scene.hiapi.fault(hiapi_faults.Pause(fetching), on="file", times=2, match="fetching")
@@ -409,7 +412,7 @@ async def crowd(scene: Scene):
     held += [await scene.imagine("posting") for _ in range(10)]
     for asked in held:
         await asked.acknowledged()
-    scene.discord.fault(discord_faults.Slow(2.0), on=ACK, times=2)
+    scene.discord.fault(unheard, on=ACK, times=2)
     scene.discord.fault(discord_faults.Slow(2.0, after=True), on=ACK, times=1)
     for _ in range(3):
         await scene.imagine("received")
@@ -425,7 +428,7 @@ async def crowd(scene: Scene):
 
 @play
 async def twenty_jobs_in_every_state_killed(scene):
-    first, posting, fetching = await crowd(scene)
+    first, posting, fetching = await crowd(scene, unheard=discord_faults.Silence())
     await first.kill()
     posting.set()
     fetching.set()
@@ -435,7 +438,7 @@ async def twenty_jobs_in_every_state_killed(scene):
 
 @play
 async def twenty_jobs_in_every_state_stopped(scene):
-    first, posting, fetching = await crowd(scene)
+    first, posting, fetching = await crowd(scene, unheard=discord_faults.Slow(2.0))
     fetching.set()
     # The posts hang until the grace is over.
     assert await first.stop() < 30
