@@ -212,7 +212,7 @@ async def by_again(studio, card):
 
 
 async def by_sharp(studio, card):
-    return await studio.member.click(card.response, label="2K")
+    return await studio.member.click(card.response, label="Make it 2K")
 
 
 async def by_ratio(studio, card):
