@@ -463,7 +463,9 @@ class LedgerMachine(RuleBasedStateMachine):
         reply = self.replies[reply_id]
         moved = self.run(deliveries.note, reply_id)
         unfinished = any(job.state is not State.SETTLED for job in self.jobs_of(reply_id))
-        assert moved == (reply.delivery is Delivery.OPEN and unfinished)
+        # Finished, it waits only where it was tried in vain and nobody tries just now.
+        postponed = reply.attempts > 0 and reply.until is None
+        assert moved == (reply.delivery is Delivery.OPEN and (unfinished or postponed))
         reply.noted = reply.noted or moved
 
     @precondition(lambda self: self.asked)
