@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 
 import structlog
 
@@ -82,7 +83,9 @@ class Pickup:
         expires_at = outcome.pictures[0].expires_at
         if expires_at is not None and expires_at <= now:
             return False
-        if error.status is not None and error.status != 429 and error.status < 500:  # noqa: PLR2004
+        # A fresh file may not be served yet; a host that is too busy or broken says so otherwise.
+        status = error.status or HTTPStatus.SERVICE_UNAVAILABLE  # silence is as good as that
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
             return job.settled_at is not None and now - job.settled_at < FRESH
         return now - reply.ready_at < PATIENCE or reply.attempts <= ATTEMPTS
 
